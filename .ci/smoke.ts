@@ -1,0 +1,64 @@
+// Tests what ships: packs the package, installs the tarball without development dependencies in an empty folder, imports every entry point of
+// `exports` there, runs a guest, and runs the command on a real module.
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { guest } from '../guest-examples/build.ts';
+import manifest from '../package.json' with { type: 'json' };
+
+const SHIPPED = /^(dist\/.+\.(js|js\.map|d\.ts)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
+
+const PROGRAM = `
+import { readFile } from 'node:fs/promises';
+import { Cap, Sandbox } from 'gloveport';
+await using guest = await new Sandbox({ grant: Cap.NONE, limits: 'restrictive' }).load(await readFile('stack-bomb.wasm'));
+console.log(await guest.call('dive', 0n).catch((error) => error.code));
+`;
+
+async function smoke(folder: string): Promise<void> {
+  const npm = (directory: string, ...args: string[]) => run('npm', args, directory);
+  const node = (...args: string[]) => run(process.execPath, args, folder);
+
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  const [tarball] = JSON.parse(npm(root, 'pack', '--json', '--ignore-scripts', '--pack-destination', folder)) as [
+    { filename: string; files: { path: string }[] },
+  ];
+  expect(
+    'files in the tarball that do not belong there',
+    tarball.files.map(({ path }) => path).filter((path) => !SHIPPED.test(path)),
+    [],
+  );
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
+  npm(folder, 'install', '--omit=dev', join(folder, tarball.filename));
+
+  for (const entry of Object.keys(manifest.exports)) {
+    const specifier = JSON.stringify(manifest.name + entry.slice(1));
+    const options = entry.endsWith('.json') ? ", { with: { type: 'json' } }" : '';
+    expect(`import ${specifier}`, node('--input-type=module', '--eval', `await import(${specifier}${options}); console.log('imported')`), 'imported');
+  }
+  await writeFile(join(folder, 'stack-bomb.wasm'), await guest('stack-bomb'));
+  await writeFile(join(folder, 'program.js'), PROGRAM);
+  expect('a guest under limits', node('program.js'), 'STACK_EXCEEDED');
+
+  await writeFile(join(folder, 'witness.wasm'), await guest('witness'));
+  expect('the command on a module', run(join(folder, 'node_modules', '.bin', 'gloveport'), ['run', 'witness.wasm'], folder).split('\n')[0], 'realtime 0');
+}
+
+function run(command: string, args: string[], cwd: string): string {
+  return execFileSync(command, args, { cwd, encoding: 'utf8', shell: process.platform === 'win32' && !command.endsWith('.exe') }).trim();
+}
+
+function expect(what: string, actual: unknown, expected: unknown): void {
+  const [is, should] = [JSON.stringify(actual), JSON.stringify(expected)];
+  if (is !== should) throw new Error(`${what}: ${is}, expected ${should}`);
+  console.log(`✓ ${what}: ${is}`);
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'gloveport-smoke-'));
+try {
+  await smoke(folder);
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
