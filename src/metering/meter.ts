@@ -1,0 +1,380 @@
+// The host's side of the counter: one Meter for each guest. It hands out fuel by the quantum, watches deadline, memory, tables and stack, stands between
+// the guest and every host function, and says what stopped a guest. What stops once stays stopped.
+import { GloveportError, isGuestValue, printable } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import type { GuestControl } from './control.ts';
+import { Growth, GrowthKind, Reason, Slot } from './helpers.ts';
+import { prices } from './prices.ts';
+import type { MeterDescriptor } from './rewrite.ts';
+import { connectSlots, trap } from './trap.ts';
+
+/** What a guest has used since it was loaded. */
+export interface Usage {
+  /** Fuel units burnt, in all calls together; the same for the same module, arguments and imports on every machine. */
+  readonly fuel: number;
+  /** Bytes of all linear memories now. */
+  readonly memoryBytes: number;
+  readonly peakMemoryBytes: number;
+  /** Milliseconds of wall clock spent in calls. */
+  readonly wallMs: number;
+  /** Calls from the guest to host functions, WASI included. */
+  readonly hostCalls: number;
+}
+
+type HostFunction = (...values: unknown[]) => unknown;
+/** What a core module imports: module name, then name. */
+export type CoreImports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+export type CoreExports = Readonly<Record<string, WebAssembly.ExportValue>>;
+
+/** Fuel units that a guest holds at a time, about a millisecond of work: the deadline is looked at once for each. */
+const QUANTUM = 1_000_000;
+// Low enough to be negative after any charge that a check precedes, high enough never to wrap below -2^31 by what may be charged between two checks.
+const STOPPED = -(2 ** 29);
+const PAGE_BYTES = 65_536;
+
+/**
+ * Meters the core modules of one guest. {@link run} makes a call of it: everything the guest does must happen inside. Not re-entrant.
+ */
+export class Meter {
+  readonly control: GuestControl;
+  readonly #limits: Limits;
+  readonly #counters: WebAssembly.Global<'i32'>[] = [];
+  readonly #memories = new Set<WebAssembly.Memory>();
+  readonly #tables = new Set<WebAssembly.Table>();
+  readonly #guestFunctions = new WeakSet<object>();
+  readonly #slots: readonly HostFunction[];
+  /** Units of the running call's budget that no counter holds. */
+  #free = 0;
+  /** Units that the counters hold when no call is running. */
+  #held = 0;
+  #running = false;
+  #startedAt = 0;
+  #reason: GloveportError | undefined;
+  #refused: GloveportError | undefined;
+  #fuel = 0;
+  #wallMs = 0;
+  #hostCalls = 0;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+    this.#slots = connectSlots(
+      (reason) => this.#slowPath(reason),
+      (kind, delta) => this.#grow(kind, delta >>> 0),
+    );
+    this.control = {
+      charge: (units) => this.#charge(units),
+      stop: (reason) => this.#stop(reason),
+      sleep: (milliseconds) => this.#sleep(milliseconds),
+      remainingMs: () => (this.#running ? Math.max(0, this.#remainingMs()) : Number.POSITIVE_INFINITY),
+      isStop: (error) => this.#reason !== undefined && error instanceof WebAssembly.RuntimeError,
+    };
+  }
+
+  /** What stopped the guest for good, if anything did. */
+  get stopped(): GloveportError | undefined {
+    return this.#reason;
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  get usage(): Usage {
+    const memoryBytes = this.#memoryBytes();
+    return {
+      fuel: this.#fuel + (this.#running ? this.#used() : 0),
+      memoryBytes,
+      peakMemoryBytes: memoryBytes,
+      wallMs: this.#wallMs + (this.#running ? performance.now() - this.#startedAt : 0),
+      hostCalls: this.#hostCalls,
+    };
+  }
+
+  /**
+   * One call of the guest, with the whole of the limits' fuel and time. A ComponentError is the guest's own value and leaves it usable; a trap, a stop and
+   * anything else stop it for good.
+   * @throws GloveportError with the code of what happened.
+   */
+  run<Result>(work: () => Result): Result {
+    if (this.#running) throw new GloveportError('INVALID_STATE', 'the guest is running: a host function that it calls cannot call it back');
+    if (this.#reason !== undefined) throw this.#reason;
+    this.#begin();
+    let failure: { readonly error: unknown } | undefined;
+    let result: Result | undefined;
+    try {
+      result = work();
+    } catch (error) {
+      failure = { error };
+    }
+    this.#end();
+    if (failure !== undefined) {
+      if (this.#reason === undefined && isGuestValue(failure.error)) throw failure.error;
+      this.#halt(this.#reason ?? this.#explain(failure.error));
+    }
+    if (this.#reason !== undefined) throw this.#reason;
+    return result as Result;
+  }
+
+  /** Stops the guest for good from outside, or from a host function: it ends at its next check. Does nothing when it has stopped already. */
+  abort(reason: GloveportError): void {
+    this.#halt(reason);
+  }
+
+  /**
+   * Instantiates a rewritten module with only the imports that it declares, host functions guarded, and runs its start function.
+   * @param imports looked up by own property.
+   * @returns the module's own exports, as an object without prototype.
+   * @throws GloveportError LINK_FAILED for an import that is missing or of the wrong kind, MEMORY_EXCEEDED when its memories or tables start over the limit.
+   */
+  instantiate(module: WebAssembly.Module, descriptor: MeterDescriptor, imports: CoreImports): CoreExports {
+    this.#checkInitialSizes(descriptor);
+    const linked = this.#link(module, imports);
+    let instance: WebAssembly.Instance;
+    try {
+      instance = new WebAssembly.Instance(module, linked);
+    } catch (error) {
+      throw instantiationError(error);
+    }
+    return this.#adopt(instance.exports, descriptor);
+  }
+
+  #checkInitialSizes(descriptor: MeterDescriptor): void {
+    const bytes = descriptor.memories.reduce((sum, { minimum }) => sum + minimum * PAGE_BYTES, this.#memoryBytes());
+    if (bytes > this.#limits.memoryBytes) throw exceeded('memoryBytes', bytes, this.#limits.memoryBytes);
+    const elements = descriptor.tables.reduce((sum, { minimum }) => sum + minimum, this.#tableElements());
+    if (elements > this.#limits.tableElements) throw exceeded('tableElements', elements, this.#limits.tableElements);
+  }
+
+  #link(module: WebAssembly.Module, imports: CoreImports): WebAssembly.Imports {
+    const linked: Record<string, Record<string, WebAssembly.ImportValue>> = Object.create(null);
+    for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
+      const provided = Object.hasOwn(imports, from) ? imports[from] : undefined;
+      const value = provided !== undefined && Object.hasOwn(provided, name) ? provided[name] : undefined;
+      if (value === undefined || (kind === 'function') !== (typeof value === 'function')) {
+        throw new GloveportError('LINK_FAILED', `nothing provides the import ${printable(from, 200)} ${printable(name, 200)} (${kind})`, {
+          module: from,
+          name,
+          kind,
+        });
+      }
+      linked[from] ??= Object.create(null) as Record<string, WebAssembly.ImportValue>;
+      linked[from][name] = this.#isHostFunction(value) ? this.#guard(value) : (value as WebAssembly.ImportValue);
+    }
+    return linked;
+  }
+
+  #isHostFunction(value: unknown): value is HostFunction {
+    return typeof value === 'function' && !this.#guestFunctions.has(value);
+  }
+
+  #adopt(exports: WebAssembly.Exports, descriptor: MeterDescriptor): CoreExports {
+    const { callDepth, stackBytes } = this.#limits;
+    const counter = exports[descriptor.counter] as WebAssembly.Global<'i32'>;
+    counter.value = this.#reason === undefined ? 0 : STOPPED;
+    this.#counters.push(counter);
+    (exports[descriptor.stack] as WebAssembly.Global<'i64'>).value = (BigInt(callDepth) << 32n) | BigInt(stackBytes);
+    const slots = exports[descriptor.slots] as WebAssembly.Table;
+    for (let slot = 0; slot < Slot.COUNT; slot++) slots.set(slot, this.#slots[slot]);
+    for (const { name } of descriptor.memories) this.#memories.add(exports[name] as WebAssembly.Memory);
+    for (const { name } of descriptor.tables) this.#tables.add(exports[name] as WebAssembly.Table);
+
+    const injected = new Set([descriptor.counter, descriptor.stack, descriptor.slots, descriptor.start]);
+    for (const { name } of [...descriptor.memories, ...descriptor.tables]) injected.add(name);
+    const own: Record<string, WebAssembly.ExportValue> = Object.create(null);
+    for (const [name, value] of Object.entries(exports)) {
+      if (injected.has(name)) continue;
+      own[name] = value;
+      if (typeof value === 'function') this.#guestFunctions.add(value);
+    }
+    if (descriptor.start !== undefined) (exports[descriptor.start] as HostFunction)();
+    return own;
+  }
+
+  // Every JavaScript function that a guest calls goes through this: what it throws must not reach the guest, which could catch it, but ends in a trap.
+  #guard(host: HostFunction): HostFunction {
+    return (...values) => {
+      this.#hostCalls++;
+      this.#charge(prices.hostCall);
+      let result: unknown;
+      try {
+        result = host(...values);
+      } catch (error) {
+        this.#halt(this.#reason ?? this.#explain(error));
+      }
+      if (this.#remainingMs() < 0) this.#halt(this.#deadline());
+      if (this.#reason !== undefined) trap();
+      return result;
+    };
+  }
+
+  #begin(): void {
+    this.#refused = undefined;
+    this.#running = true;
+    this.#startedAt = performance.now();
+    this.#free = this.#limits.fuel - this.#held;
+    if (this.#free < 0) this.#collect();
+  }
+
+  #end(): void {
+    const used = this.#used();
+    if (used > this.#limits.fuel) this.#halt(this.#exhausted());
+    else if (this.#remainingMs() < 0) this.#halt(this.#deadline());
+    this.#wallMs += performance.now() - this.#startedAt;
+    this.#fuel += used;
+    this.#held = 0;
+    for (const counter of this.#counters) {
+      const left = counter.value;
+      if (left >= 0) this.#held += left;
+      else if (this.#reason === undefined) counter.value = 0;
+    }
+    this.#running = false;
+  }
+
+  /** Units that the running call has burnt. */
+  #used(): number {
+    const held = this.#reason === undefined ? this.#counters.reduce((sum, counter) => sum + counter.value, 0) : 0;
+    return this.#limits.fuel - this.#free - held;
+  }
+
+  // Takes back what the counters hold; overdrafts count against the budget.
+  #collect(): void {
+    for (const counter of this.#counters) {
+      this.#free += counter.value;
+      counter.value = 0;
+    }
+  }
+
+  #charge(units: number): void {
+    if (!this.#spend(units)) trap();
+  }
+
+  /** False when the guest has to stop, now or already. */
+  #spend(units: number): boolean {
+    if (units > this.#free && this.#reason === undefined) this.#collect();
+    this.#free -= units;
+    if (this.#free < 0) this.#halt(this.#exhausted());
+    return this.#reason === undefined;
+  }
+
+  // Answers the guest's question for the next quantum: 0 to go on, 1 to stop.
+  #slowPath(reason: number): number {
+    if (this.#reason !== undefined || !this.#running) return 1;
+    if (reason === Reason.STACK_SPENT) {
+      this.#halt(stackExceeded(this.#limits));
+      return 1;
+    }
+    for (const counter of this.#counters) {
+      if (counter.value >= 0) continue;
+      this.#free += counter.value;
+      counter.value = 0;
+      if (this.#free < 0) this.#collect();
+      const quantum = Math.min(QUANTUM, Math.max(0, this.#free));
+      this.#free -= quantum;
+      counter.value = quantum;
+    }
+    if (this.#free < 0) this.#halt(this.#exhausted());
+    else if (this.#remainingMs() < 0) this.#halt(this.#deadline());
+    return this.#reason === undefined ? 0 : 1;
+  }
+
+  #grow(kind: number, delta: number): number {
+    const memory = kind === GrowthKind.MEMORY;
+    const now = memory ? this.#memoryBytes() : this.#tableElements();
+    const wanted = now + delta * (memory ? PAGE_BYTES : 1);
+    const limit = memory ? 'memoryBytes' : 'tableElements';
+    const granted = wanted <= this.#limits[limit];
+    if (!granted) this.#refused ??= exceeded(limit, wanted, this.#limits[limit]);
+    const units = granted ? prices.growth + delta * (memory ? prices.page : prices.element) : prices.growth;
+    if (!this.#spend(units)) return Growth.STOP;
+    return granted ? Growth.GRANTED : Growth.REFUSED;
+  }
+
+  #stop(reason: GloveportError): never {
+    this.#halt(reason);
+    trap();
+  }
+
+  #halt(reason: GloveportError): void {
+    if (this.#reason !== undefined) return;
+    if (this.#running) this.#collect();
+    this.#reason = reason;
+    for (const counter of this.#counters) counter.value = STOPPED;
+  }
+
+  #sleep(milliseconds: number): void {
+    const remaining = this.#remainingMs();
+    const wait = Math.min(milliseconds, Math.max(0, remaining));
+    if (wait > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, wait);
+    if (milliseconds > remaining) this.#stop(this.#deadline());
+  }
+
+  #remainingMs(): number {
+    return this.#limits.timeMs - (performance.now() - this.#startedAt);
+  }
+
+  #explain(error: unknown): GloveportError {
+    if (error instanceof GloveportError) return error;
+    const message = error instanceof Error ? printable(error.message, 500) : String(typeof error);
+    if (isStackOverflow(error)) return stackExceeded(this.#limits, error);
+    if (this.#refused !== undefined) {
+      return new GloveportError('MEMORY_EXCEEDED', `${this.#refused.message}; the guest then trapped: ${message}`, this.#refused.details, { cause: error });
+    }
+    return new GloveportError('GUEST_TRAPPED', `the guest trapped: ${message}`, { trap: message }, { cause: error });
+  }
+
+  #exhausted(): GloveportError {
+    const { fuel } = this.#limits;
+    return new GloveportError('FUEL_EXHAUSTED', `the call used up its ${fuel} units of fuel; raise limits.fuel if the guest needs more`, {
+      limit: 'fuel',
+      maximum: fuel,
+    });
+  }
+
+  #deadline(): GloveportError {
+    const { timeMs } = this.#limits;
+    return new GloveportError('DEADLINE_EXCEEDED', `the call took longer than ${timeMs} ms; raise limits.timeMs if the guest needs more`, {
+      limit: 'timeMs',
+      maximum: timeMs,
+    });
+  }
+
+  #memoryBytes(): number {
+    let bytes = 0;
+    for (const memory of this.#memories) bytes += memory.buffer.byteLength;
+    return bytes;
+  }
+
+  #tableElements(): number {
+    let elements = 0;
+    for (const table of this.#tables) elements += table.length;
+    return elements;
+  }
+}
+
+function instantiationError(error: unknown): unknown {
+  if (error instanceof WebAssembly.LinkError)
+    return new GloveportError('LINK_FAILED', `the module does not link: ${printable(error.message)}`, {}, { cause: error });
+  if (error instanceof RangeError && !isStackOverflow(error)) {
+    return new GloveportError('MEMORY_EXCEEDED', `the engine has no memory for the guest: ${printable(error.message)}`, { limit: 'engine' }, { cause: error });
+  }
+  return error;
+}
+
+function exceeded(limit: 'memoryBytes' | 'tableElements', value: number, maximum: number): GloveportError {
+  const what = limit === 'memoryBytes' ? `memories would take ${value} bytes` : `tables would take ${value} elements`;
+  return new GloveportError('MEMORY_EXCEEDED', `the guest's ${what}, over limits.${limit} of ${maximum}`, { limit, value, maximum });
+}
+
+function stackExceeded(limits: Limits, cause?: unknown): GloveportError {
+  return new GloveportError(
+    'STACK_EXCEEDED',
+    `the guest's calls nest deeper than limits.callDepth of ${limits.callDepth}, or their frames take more than limits.stackBytes of ${limits.stackBytes}, or the engine's own stack`,
+    { limit: cause === undefined ? 'callDepth' : 'engine', callDepth: limits.callDepth, stackBytes: limits.stackBytes },
+    { cause },
+  );
+}
+
+// The engine's own overflow is a RangeError like those of typed arrays; only its message tells them apart.
+function isStackOverflow(error: unknown): boolean {
+  return error instanceof RangeError && /call stack/i.test(error.message);
+}

@@ -1,0 +1,40 @@
+// Static bounds on what a module may declare. The engine takes gigabytes or the whole process down for a few declared kilobytes (locals, tables, nesting,
+// br_table, types), and its compiler cannot be cancelled, so all of this is refused before the engine sees the bytes.
+import { GloveportError } from '../errors.ts';
+
+/** The largest numbers of each thing that a core module may have. Real compilers' largest output (LLVM itself, Ruby, PHP) stays well below each. */
+export const budgets = Object.freeze({
+  types: 50_000,
+  typeEntries: 1_000_000,
+  imports: 100_000,
+  functions: 500_000,
+  tables: 100,
+  memories: 100,
+  globals: 200_000,
+  tags: 10_000,
+  exports: 200_000,
+  'element segments': 100_000,
+  'element entries': 1_000_000,
+  'data segments': 100_000,
+  'bytes of names': 32 * 1024 * 1024,
+  'bytes of one name': 100_000,
+  'locals of one function': 49_990,
+  'locals of all functions': 5_000_000,
+  'bytes of one function': 7_654_321,
+  'nested blocks': 20_000,
+  'br_table labels': 2_000_000,
+});
+
+export type Budget = keyof typeof budgets;
+
+/** @throws GloveportError MODULE_TOO_LARGE when `count` is over the budget; a module with exactly the budget passes. */
+export function checkBudget(budget: Budget, count: number, offset: number): void {
+  if (count > budgets[budget]) {
+    throw new GloveportError('MODULE_TOO_LARGE', `the module has ${count} ${budget} (at offset ${offset}); at most ${budgets[budget]} are accepted`, {
+      limit: budget,
+      value: count,
+      maximum: budgets[budget],
+      offset,
+    });
+  }
+}
