@@ -1,0 +1,123 @@
+// From untrusted bytes to a program. The order is the point: sizes and names are bounded before anything is validated, everything is validated before it is
+// rewritten or transpiled, and only what was rewritten is compiled.
+import { GloveportError, printable } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import { meter, type MeteredModule, REWRITER_VERSION } from '../metering/rewrite.ts';
+import { isComponent, readComponent } from '../wasm/component/reader.ts';
+import { isCoreModule } from '../wasm/module.ts';
+import type { Artifact, MeteredCore } from './artifact.ts';
+import { contentKey, ProgramCache, readArtifact, writeArtifact } from './cache.ts';
+import { componentProgram } from './component-program.ts';
+import { coreProgram } from './core-program.ts';
+import { GLUE_VERSION, hardenGlue } from './glue.ts';
+import type { Program } from './program.ts';
+import { transpile, TRANSPILER_VERSION } from './transpile.ts';
+import { componentExports, componentImports, coreExports, coreImports } from './world.ts';
+
+export interface CompileOptions {
+  /** `moduleBytes` is what matters here. */
+  readonly limits: Limits;
+  /**
+   * An existing directory where compiled programs are kept between processes. Whoever may write there can run code in this process: it must belong to the
+   * host alone.
+   */
+  readonly cacheDirectory?: string;
+}
+
+/** Everything that decides, besides the bytes, what compiling makes of them. */
+const VERSIONS = `${REWRITER_VERSION} ${TRANSPILER_VERSION} ${GLUE_VERSION}`;
+const programs = new ProgramCache();
+
+/**
+ * The program that `source` is: the same one for the same bytes, as long as it is cached.
+ * @throws GloveportError MODULE_TOO_LARGE, INVALID_MODULE, UNSUPPORTED_FEATURE; IO_FAILED when `cacheDirectory` cannot be written.
+ */
+export async function compileProgram(source: Uint8Array, { limits, cacheDirectory }: CompileOptions): Promise<Program> {
+  if (source.byteLength > limits.moduleBytes) {
+    throw new GloveportError('MODULE_TOO_LARGE', `the module has ${source.byteLength} bytes, over limits.moduleBytes of ${limits.moduleBytes}`, {
+      limit: 'moduleBytes',
+      value: source.byteLength,
+      maximum: limits.moduleBytes,
+    });
+  }
+  const bytes = new Uint8Array(source);
+  const compileArtifact = isCoreModule(bytes) ? compileCore : isComponent(bytes) ? compileComponent : undefined;
+  if (compileArtifact === undefined) throw new GloveportError('INVALID_MODULE', `this is no WebAssembly: ${describeBytes(bytes)}`, { offset: 0 });
+
+  const key = contentKey(bytes, VERSIONS);
+  return programs.get(`${key} ${cacheDirectory ?? ''}`, async () => {
+    const stored = cacheDirectory === undefined ? undefined : await readArtifact(cacheDirectory, key);
+    const artifact = stored ?? (await compileArtifact(bytes));
+    const program = await load(artifact);
+    if (cacheDirectory !== undefined && stored === undefined) await writeArtifact(cacheDirectory, key, artifact);
+    return { program, bytes: artifact.modules.reduce((sum, module) => sum + module.bytes.byteLength, artifact.glue?.length ?? 0) };
+  });
+}
+
+async function compileCore(bytes: Uint8Array<ArrayBuffer>): Promise<Artifact> {
+  const metered = meterChecked(bytes);
+  return {
+    kind: 'core',
+    bytes: bytes.byteLength,
+    imports: coreImports(metered.module),
+    exports: coreExports(metered.module),
+    modules: [stored('module', metered)],
+  };
+}
+
+async function compileComponent(bytes: Uint8Array<ArrayBuffer>): Promise<Artifact> {
+  const world = readComponent(bytes);
+  const imports = componentImports(world);
+  const { source, modules } = await transpile(bytes);
+  return {
+    kind: 'component',
+    bytes: bytes.byteLength,
+    imports,
+    exports: componentExports(world),
+    modules: modules.map(({ name, bytes: core }) => stored(name, meterChecked(core))),
+    glue: hardenGlue(source),
+  };
+}
+
+async function load(artifact: Artifact): Promise<Program> {
+  const modules = await Promise.all(artifact.modules.map(({ bytes }) => WebAssembly.compile(bytes)));
+  return artifact.kind === 'core' ? coreProgram(artifact, modules[0] as WebAssembly.Module) : componentProgram(artifact, modules);
+}
+
+// The rewriter goes first, as it is cheap and holds the budgets that the engine needs; what it makes is not used before the original has been validated.
+function meterChecked(bytes: Uint8Array<ArrayBuffer>): MeteredModule {
+  const metered = meter(bytes);
+  if (!WebAssembly.validate(bytes)) throw new GloveportError('INVALID_MODULE', `the module is not valid: ${printable(validationMessage(bytes), 500)}`);
+  return metered;
+}
+
+function validationMessage(bytes: Uint8Array<ArrayBuffer>): string {
+  try {
+    new WebAssembly.Module(bytes);
+    return 'the engine does not say why';
+  } catch (error) {
+    return error instanceof Error ? error.message.replace(/^WebAssembly\.Module\(\): /, '') : String(error);
+  }
+}
+
+function stored(name: string, { bytes, descriptor }: MeteredModule): MeteredCore {
+  return { name, bytes: new Uint8Array(bytes), descriptor };
+}
+
+const SIGNATURES: readonly (readonly [signature: string, what: string])[] = [
+  ['\0asm', 'a WebAssembly binary of another version'],
+  ['\x7fELF', 'an ELF executable'],
+  ['MZ', 'a Windows executable'],
+  ['PK\x03\x04', 'a zip archive'],
+  ['\x1f\x8b', 'gzip-compressed data'],
+  ['(module', 'WebAssembly text, which has to be assembled first'],
+  ['(component', 'WebAssembly text, which has to be assembled first'],
+  ['<', 'a markup file'],
+];
+
+function describeBytes(bytes: Uint8Array): string {
+  if (bytes.length === 0) return 'there are no bytes';
+  const head = String.fromCharCode(...bytes.subarray(0, 64));
+  for (const [signature, what] of SIGNATURES) if (head.startsWith(signature)) return what;
+  return /^[\t\n\r\x20-\x7e]+$/.test(head) ? 'a text file' : 'unknown bytes';
+}

@@ -1,0 +1,126 @@
+// A component as a program: transpiled glue around metered core modules, instantiated synchronously and for one guest at a time.
+import { GloveportError } from '../errors.ts';
+import { type Limits, limits as presets } from '../limits.ts';
+import type { CoreImports, Meter } from '../metering/meter.ts';
+import type { MeterDescriptor } from '../metering/rewrite.ts';
+import { checkArguments } from './arguments.ts';
+import type { Artifact } from './artifact.ts';
+import { DROP, Guards } from './guards.ts';
+import { pascalCase, placeOf, withoutVersion } from './naming.ts';
+import { type ExportedFunction, type ImportObject, type Program, type ProgramInstance, splitName } from './program.ts';
+import { compileGlue } from './scope.ts';
+import type { FunctionType } from './types.ts';
+import type { ResourceCheck } from './values.ts';
+
+type Callable = (...args: unknown[]) => unknown;
+type Class = { readonly prototype: object; new (...args: unknown[]): object };
+type Members = Readonly<Record<string, unknown>>;
+type Interfaces = Readonly<Record<string, Members>>;
+
+/** @param modules those of `artifact`, compiled, in its order. */
+export function componentProgram(artifact: Artifact, modules: readonly WebAssembly.Module[]): Program {
+  const { kind, bytes, imports, exports } = artifact;
+  const glue = compileGlue(artifact.glue as string);
+  const byName = new Map(artifact.modules.map(({ name }, index) => [name, modules[index] as WebAssembly.Module]));
+  const descriptors = new Map(artifact.modules.map(({ descriptor }, index) => [modules[index] as WebAssembly.Module, descriptor]));
+
+  const instantiate = (meter: Meter, provided: ImportObject, limits: Limits = presets.default): ProgramInstance => {
+    const guards = new Guards(meter.control, limits);
+    const given = selectImports(imports, provided);
+    const instantiateCore = (module: WebAssembly.Module, core: CoreImports = {}) => ({
+      exports: meter.instantiate(module, descriptors.get(module) as MeterDescriptor, core),
+    });
+    const transpiled = glue(guards.scope)((name) => byName.get(name) as WebAssembly.Module, given, instantiateCore);
+    const interfaces = selectExports(exports, transpiled);
+    return { functions: bindFunctions(exports, interfaces, resourceCheck(interfaces, given), guards), interfaces };
+  };
+  return Object.freeze({ kind, bytes, imports, exports, instantiate });
+}
+
+// Only what the component declares, by own property, so that no name of the guest's finds anything else.
+function selectImports(imports: Program['imports'], provided: ImportObject): Interfaces {
+  const given: Record<string, Record<string, unknown>> = Object.create(null);
+  for (const { module, name, kind } of imports) {
+    // What a world imports directly is the `default` of its own name, or of its resource's.
+    const [key, member] = module === '' ? [name.replace(/^\[[a-z]+\]|\..*$/g, ''), 'default'] : [withoutVersion(module), memberName(name, kind)];
+    const members = Object.hasOwn(provided, key) ? provided[key] : undefined;
+    if (members === undefined || !Object.hasOwn(members, member)) {
+      throw new GloveportError('LINK_FAILED', `nothing provides the import ${module === '' ? name : `${module} ${name}`}`, { module, name, kind });
+    }
+    given[key] ??= Object.create(null) as Record<string, unknown>;
+    given[key][member] = members[member];
+  }
+  return given;
+}
+
+function selectExports(exports: Program['exports'], transpiled: Members): Interfaces {
+  const interfaces: Record<string, Record<string, unknown>> = Object.create(null);
+  for (const { name, kind } of exports) {
+    const [owner, member] = splitName(name);
+    const from = owner === '' ? transpiled : (transpiled[owner] as Members);
+    interfaces[owner] ??= Object.create(null) as Record<string, unknown>;
+    const value = from[memberName(member, kind)];
+    interfaces[owner][memberName(member, kind)] = value;
+    if (kind === 'resource') makeDisposable(value as Class);
+  }
+  for (const members of Object.values(interfaces)) Object.freeze(members);
+  return Object.freeze(interfaces);
+}
+
+function makeDisposable({ prototype }: Class): void {
+  const dispose = function (this: { [DROP]?: () => void }): void {
+    this[DROP]?.();
+  };
+  Object.defineProperty(prototype, Symbol.dispose, { value: dispose, writable: true, configurable: true });
+}
+
+// Methods, static functions and constructors come with the class of their resource.
+function memberName(name: string, kind: string): string {
+  if (kind === 'resource') return pascalCase(name);
+  const place = placeOf(name);
+  return place.kind === 'function' ? place.property : place.resource;
+}
+
+function bindFunctions(exports: Program['exports'], interfaces: Interfaces, isResource: ResourceCheck, guards: Guards): Map<string, ExportedFunction> {
+  const functions = new Map<string, ExportedFunction>();
+  for (const { name, kind, type } of exports) {
+    if (kind !== 'function') continue;
+    const [owner, member] = splitName(name);
+    const call = callableAt(interfaces[owner] as Members, member);
+    functions.set(name, {
+      name,
+      type: type as FunctionType,
+      check: (args) => checkArguments(name, type as FunctionType, args, isResource),
+      invoke: (args) => {
+        guards.reset();
+        return call(...args);
+      },
+    });
+  }
+  return functions;
+}
+
+function callableAt(members: Members, name: string): Callable {
+  const place = placeOf(name);
+  if (place.kind === 'function') return members[place.property] as Callable;
+  const owner = members[place.resource] as Class;
+  if (place.kind === 'constructor') return (...args) => new owner(...args);
+  if (place.kind === 'static') return (owner as unknown as Record<string, Callable>)[place.property] as Callable;
+  const method = (owner.prototype as Record<string, Callable>)[place.property] as Callable;
+  return (self, ...args) => Reflect.apply(method, self, args);
+}
+
+// A resource is of the class that stands for its type; one of the guest's own also has to hold a handle, which it loses when it is dropped or given away.
+function resourceCheck(exported: Interfaces, imported: Interfaces): ResourceCheck {
+  return (resource, value) => {
+    const [owner, name] = resource.includes('#') ? splitName(resource) : ['', resource];
+    const own = exported[owner]?.[pascalCase(name)];
+    if (typeof own === 'function') return value instanceof own && holdsHandle(value);
+    const host = owner === '' ? imported[name]?.default : imported[withoutVersion(owner)]?.[pascalCase(name)];
+    return typeof host === 'function' && value instanceof host;
+  };
+}
+
+function holdsHandle(value: object): boolean {
+  return Object.getOwnPropertySymbols(value).some((symbol) => symbol.description === 'handle' && (value as Record<symbol, unknown>)[symbol] !== undefined);
+}

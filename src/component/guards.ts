@@ -1,0 +1,127 @@
+// The helpers that the edited glue calls (see `glue.ts`), bound to one guest: everything whose size a guest chooses is charged and bounded before the host
+// does it, and what breaks the canonical ABI stops the guest.
+import { GloveportError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import type { GuestControl } from '../metering/control.ts';
+
+/** Fuel units for one call of an import, on top of the meter's own price: the glue around it takes microseconds. */
+const CROSSING_FUEL = 10_000;
+/** Fuel units for lifting one list element, and host bytes for the value that it becomes (besides twice its size in the guest's memory). */
+const ELEMENT_FUEL = 50;
+const ELEMENT_BYTES = 32;
+/** Bytes that one unit of fuel copies; decoding text takes a unit for each. */
+const COPIED_PER_UNIT = 16;
+// Reps of resources that move between nested components stay known after the handle is gone; this many for each handle that is allowed at once.
+const REPS_PER_HANDLE = 1_000;
+
+/** Where a resource that a guest exports keeps the function that drops it. */
+export const DROP: unique symbol = Symbol('drop');
+
+type HandleTable = number[] & { readonly _createdReps?: ReadonlySet<number> };
+
+/** The guards of one guest. A call into it, and each import that it calls, may make values of up to `limits.hostBytes`. */
+export class Guards {
+  /** The names that the glue sees; all of them start with `$` or stand for a global. */
+  readonly scope: Readonly<Record<string, unknown>>;
+  readonly #control: GuestControl;
+  readonly #limits: Limits;
+  #hostBytes = 0;
+
+  constructor(control: GuestControl, limits: Limits) {
+    this.#control = control;
+    this.#limits = limits;
+    const decode = (view: Uint8Array, decoder: TextDecoder) => this.#decode(view, decoder);
+    this.scope = {
+      $elements: (length: number, size: number) => this.#elements(length, size),
+      $slice: (memory: WebAssembly.Memory, pointer: number, length: number, size: number) => this.#slice(memory, pointer >>> 0, length >>> 0, size),
+      $bytes: (length: number) => this.#take(length >>> 0, (length >>> 0) / COPIED_PER_UNIT),
+      $entry: (table: HandleTable, handle: number) => this.#entry(table, handle),
+      $created: (table: HandleTable) => this.#created(table),
+      $crossing: () => this.#crossing(),
+      $drop: DROP,
+      TextDecoder: class {
+        readonly #decoder: TextDecoder;
+
+        constructor(encoding?: string) {
+          this.#decoder = encoding === 'utf-16' ? UTF16 : UTF8;
+        }
+
+        decode(view: Uint8Array): string {
+          return decode(view, this.#decoder);
+        }
+      },
+    };
+  }
+
+  /** Starts a new account of host bytes: a call begins, or the values of the last one are done with. */
+  reset(): void {
+    this.#hostBytes = 0;
+  }
+
+  #crossing(): void {
+    this.reset();
+    this.#control.charge(CROSSING_FUEL);
+  }
+
+  #elements(length: number, size: number): void {
+    if (length < 0) this.#fault('a list is longer than its memory');
+    this.#take(length * (ELEMENT_BYTES + 2 * size), length * ELEMENT_FUEL);
+  }
+
+  #slice(memory: WebAssembly.Memory, pointer: number, length: number, size: number): ArrayBuffer {
+    const bytes = length * size;
+    if (pointer % size !== 0 || pointer + bytes > memory.buffer.byteLength) this.#fault('a list is not within its memory');
+    this.#take(bytes, bytes / COPIED_PER_UNIT);
+    return memory.buffer.slice(pointer, pointer + bytes);
+  }
+
+  #decode(view: Uint8Array, decoder: TextDecoder): string {
+    this.#take(2 * view.byteLength, view.byteLength);
+    try {
+      return decoder.decode(view);
+    } catch {
+      return this.#fault('a string is not well-formed');
+    }
+  }
+
+  // A table holds a pair of numbers for each handle after the first, which is its list of free ones; a free handle's pair has the flag in its first.
+  #entry(table: HandleTable, handle: number): number {
+    const index = handle * 2;
+    const known = handle > 0 && index < table.length && ((table[index] as number) & FREE) === 0;
+    return known ? (table[index + 1] as number) : this.#fault(`handle ${handle} does not exist`);
+  }
+
+  #created(table: HandleTable): void {
+    const { handles } = this.#limits;
+    this.#control.charge(ELEMENT_FUEL);
+    if (table.length <= 2 * handles && (table._createdReps?.size ?? 0) <= REPS_PER_HANDLE * handles) return;
+    this.#control.stop(
+      new GloveportError('HANDLES_EXCEEDED', `the guest holds more than ${handles} handles of one resource type; raise limits.handles if it needs more`, {
+        limit: 'handles',
+        maximum: handles,
+      }),
+    );
+  }
+
+  #take(hostBytes: number, fuel: number): void {
+    this.#control.charge(Math.ceil(fuel));
+    this.#hostBytes += hostBytes;
+    const { hostBytes: maximum } = this.#limits;
+    if (this.#hostBytes <= maximum) return;
+    this.#control.stop(
+      new GloveportError('MEMORY_EXCEEDED', `the values of one call take more than limits.hostBytes of ${maximum}`, {
+        limit: 'hostBytes',
+        value: this.#hostBytes,
+        maximum,
+      }),
+    );
+  }
+
+  #fault(what: string): never {
+    return this.#control.stop(new GloveportError('GUEST_TRAPPED', `the guest broke the canonical ABI: ${what}`, { trap: what }));
+  }
+}
+
+const FREE = 2 ** 30;
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const UTF16 = new TextDecoder('utf-16le', { fatal: true, ignoreBOM: true });

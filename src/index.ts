@@ -1,0 +1,22 @@
+// The entry point `gloveport`: run untrusted WebAssembly under a policy.
+export {
+  addCapability,
+  Cap,
+  type CapabilityName,
+  capabilityNames,
+  hasCapability,
+  hasDangerousCapabilities,
+  parseCapabilities,
+  removeCapability,
+} from './capabilities.ts';
+export { ComponentError, type ErrorCategory, type ErrorCode, type ErrorDetails, errorCategories, GloveportError } from './errors.ts';
+export { type Limits, type LimitsInput, type LimitsPreset, limits } from './limits.ts';
+export type { GuestExports } from './sandbox/exports.ts';
+export { Guest, type GuestState, type RunResult } from './sandbox/guest.ts';
+export type { Usage } from './sandbox/isolation.ts';
+export { type CompileOptions, compile, Module, type ModuleExport, type ModuleImport, type Source } from './sandbox/module.ts';
+export type { IsolationKind, OutputOption, SandboxOptions } from './sandbox/options.ts';
+export { type LoadOptions, Sandbox } from './sandbox/sandbox.ts';
+export type { ByteSource } from './sandbox/source.ts';
+export { hostDirectory, type Mount, memoryDirectory } from './wasi/filesystem/mount.ts';
+export type { HostFunction, HostFunctions } from './wasi/imports.ts';

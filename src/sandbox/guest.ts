@@ -1,0 +1,147 @@
+// One running instance of a module under a sandbox, as its user holds it. Where it runs is behind `Isolate`; what it may do is settled before it exists.
+import { parseCapabilities } from '../capabilities.ts';
+import type { Program } from '../component/program.ts';
+import { ComponentError, describeValue, GloveportError } from '../errors.ts';
+import { exportsFacade, type GuestExports } from './exports.ts';
+import type { Isolate, Usage } from './isolation.ts';
+
+export type GuestState = 'ready' | 'running' | 'poisoned' | 'disposed';
+
+/** What a command did: its exit code, and what it wrote as far as it was captured, decoded as UTF-8. */
+export interface RunResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * A guest holds state until it is disposed. Calls never overlap: a call while one is running is INVALID_STATE. A guest that trapped or was stopped is
+ * poisoned: every later call is GUEST_POISONED and names the first cause.
+ */
+export class Guest<Exports extends object = Record<string, unknown>> {
+  /** The exported functions as an object: of a component by interface (with and without version) and then camelCase name, of a core module by name. */
+  readonly exports: GuestExports<Exports>;
+  readonly #isolate: Isolate;
+  readonly #entry: string | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = (): void => this.abort(this.#signal?.reason);
+  #started = false;
+  #disposed = false;
+
+  /** @internal */
+  constructor(program: Program, isolate: Isolate, signal?: AbortSignal) {
+    this.#isolate = isolate;
+    this.#signal = signal;
+    signal?.addEventListener('abort', this.#onAbort);
+    this.#entry = program.exports.find(({ name }) => (program.kind === 'core' ? name === '_start' : /^wasi:cli\/run@[^#]+#run$/.test(name)))?.name;
+    this.exports = exportsFacade<Exports>(program, isolate.classes, (name, args) => this.call(name, ...args));
+  }
+
+  get state(): GuestState {
+    if (this.#disposed) return 'disposed';
+    if (this.#isolate.running) return 'running';
+    return this.#isolate.stopped === undefined ? 'ready' : 'poisoned';
+  }
+
+  /** What the guest has used since it was loaded, loading included. Stays readable after it was stopped or disposed. */
+  get usage(): Usage {
+    return this.#isolate.usage;
+  }
+
+  /** What was written to standard output so far, if it is captured, decoded as UTF-8. */
+  get stdout(): string {
+    return decode(this.#isolate.stdout);
+  }
+
+  /** What was written to standard error so far, if it is captured, decoded as UTF-8. */
+  get stderr(): string {
+    return decode(this.#isolate.stderr);
+  }
+
+  /**
+   * Calls an exported function: `process` for one of the world itself or of a core module, `demo:plug/api#greet` for one of an interface (its version may
+   * be given or left out; WIT names and their camelCase forms are both known).
+   * @throws GloveportError FUNCTION_NOT_FOUND or INVALID_ARGUMENT, which leave the guest as it was; GUEST_TRAPPED, HOST_FUNCTION_FAILED, GUEST_EXITED,
+   * ABORTED or a limit's code, which stop it for good; GUEST_POISONED, DISPOSED, INVALID_STATE.
+   * @throws ComponentError for the `err` of a WIT result.
+   */
+  async call(name: string, ...args: unknown[]): Promise<unknown> {
+    this.#checkUsable();
+    return await this.#isolate.call(name, args);
+  }
+
+  /** The same as {@link call}, at once. */
+  callSync(name: string, ...args: unknown[]): unknown {
+    this.#checkUsable();
+    if (this.#isolate.callSync === undefined) throw new GloveportError('UNSUPPORTED_FEATURE', 'callSync() works only with inline isolation; use call()');
+    return this.#isolate.callSync(name, args);
+  }
+
+  /**
+   * Runs a command, once: the `_start` of a core module or the `wasi:cli/run` of a component. An exit code other than 0 is no error.
+   * @throws GloveportError FUNCTION_NOT_FOUND when the module is no command, INVALID_STATE the second time, else as {@link call}.
+   */
+  async run(): Promise<RunResult> {
+    this.#checkUsable();
+    if (this.#entry === undefined) throw new GloveportError('FUNCTION_NOT_FOUND', 'the module is no command: it exports neither _start nor wasi:cli/run');
+    if (this.#started) throw new GloveportError('INVALID_STATE', 'a command runs once; load the module again for another run');
+    this.#started = true;
+    const exitCode = await this.#exitCode(this.#entry);
+    return { exitCode, stdout: this.stdout, stderr: this.stderr };
+  }
+
+  /** Takes capabilities back, also for what is open already. */
+  revoke(capabilities: number | string | readonly string[]): void {
+    this.#isolate.revoke(parseCapabilities(capabilities));
+  }
+
+  /** Stops the guest for good, whatever it is doing. */
+  abort(reason?: unknown): void {
+    const text = reason === undefined ? '' : `: ${reason instanceof Error ? reason.message : describeValue(reason)}`;
+    this.#isolate.abort(new GloveportError('ABORTED', `the guest was aborted${text}`, {}, { cause: reason }));
+  }
+
+  /** Lets go of everything that the guest holds. A call that is running fails. Harmless when repeated. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#isolate.abort(new GloveportError('DISPOSED', 'the guest was disposed of'));
+    this.#isolate.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
+  }
+
+  async #exitCode(entry: string): Promise<number> {
+    try {
+      await this.#isolate.call(entry, []);
+      return 0;
+    } catch (error) {
+      if (error instanceof ComponentError) return 1;
+      if (error instanceof GloveportError && error.code === 'GUEST_EXITED') return error.details.exitCode as number;
+      throw error;
+    }
+  }
+
+  #checkUsable(): void {
+    if (this.#disposed) throw new GloveportError('DISPOSED', 'the guest was disposed of; load the module again');
+    const first = this.#isolate.stopped;
+    if (first === undefined) return;
+    throw new GloveportError(
+      'GUEST_POISONED',
+      `the guest was stopped before and cannot be used again; load the module anew. First cause: ${first.code}, ${first.message}`,
+      { first: first.code },
+      { cause: first },
+    );
+  }
+}
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}

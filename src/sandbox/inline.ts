@@ -1,0 +1,101 @@
+// Runs a guest on the caller's own thread. A call blocks it until the guest returns, or until fuel or deadline end.
+import { type ExportedFunction, findFunction, type Program, type ProgramInstance } from '../component/program.ts';
+import { describeValue, GloveportError } from '../errors.ts';
+import { Meter } from '../metering/meter.ts';
+import { WasiHost } from '../wasi/host.ts';
+import { mapImports } from '../wasi/imports.ts';
+import type { Isolate, Usage } from './isolation.ts';
+import type { Policy } from './options.ts';
+import { openOutput, type Output } from './output.ts';
+import { guardClasses, type ResourceClasses } from './resources.ts';
+
+/** @see StartIsolate */
+export async function startInline(program: Program, policy: Policy): Promise<Isolate> {
+  return new InlineIsolate(program, policy);
+}
+
+class InlineIsolate implements Isolate {
+  readonly #meter: Meter;
+  readonly #wasi: WasiHost;
+  readonly #stdout: Output;
+  readonly #stderr: Output;
+  readonly classes: ResourceClasses;
+  #instance: ProgramInstance | undefined;
+
+  constructor(program: Program, policy: Policy) {
+    this.#meter = new Meter(policy.limits);
+    this.#stdout = openOutput(policy.stdout, 1);
+    this.#stderr = openOutput(policy.stderr, 2);
+    const { control } = this.#meter;
+    this.#wasi = new WasiHost({ ...policy, stdout: this.#stdout.write, stderr: this.#stderr.write }, control);
+    try {
+      const imports = mapImports(program, this.#wasi, policy.imports, () => this.#instance?.memory, control);
+      this.#instance = this.#meter.run(() => program.instantiate(this.#meter, imports, policy.limits));
+      initialize(this.#instance, this.#meter);
+      this.classes = guardClasses(program, this.#instance, this.#meter);
+    } catch (error) {
+      this.#wasi.dispose();
+      throw error;
+    }
+  }
+
+  get stopped(): GloveportError | undefined {
+    return this.#meter.stopped;
+  }
+
+  get running(): boolean {
+    return this.#meter.running;
+  }
+
+  get usage(): Usage {
+    return { ...this.#meter.usage, outputBytes: this.#wasi.outputBytes };
+  }
+
+  get stdout(): Uint8Array {
+    return this.#stdout.captured();
+  }
+
+  get stderr(): Uint8Array {
+    return this.#stderr.captured();
+  }
+
+  async call(name: string, args: readonly unknown[]): Promise<unknown> {
+    return this.callSync(name, args);
+  }
+
+  callSync(name: string, args: readonly unknown[]): unknown {
+    const target = this.#function(name);
+    const checked = target.check(args);
+    return this.#meter.run(() => target.invoke(checked));
+  }
+
+  revoke(capabilities: number): void {
+    this.#wasi.revoke(capabilities);
+  }
+
+  abort(reason: GloveportError): void {
+    this.#meter.abort(reason);
+  }
+
+  dispose(): void {
+    this.#wasi.dispose();
+    this.#instance = undefined;
+  }
+
+  #function(name: string): ExportedFunction {
+    const found = this.#instance && findFunction(this.#instance, name);
+    if (found === undefined) {
+      const known = [...(this.#instance?.functions.keys() ?? [])].slice(0, 20).map((key) => describeValue(key));
+      throw new GloveportError('FUNCTION_NOT_FOUND', `the guest exports no function ${describeValue(name)}; it exports: ${known.join(', ') || 'none'}`, {
+        function: name,
+      });
+    }
+    return found;
+  }
+}
+
+// A core module without a main function may export one that sets it up, by the convention of the tools that make such reactors.
+function initialize(instance: ProgramInstance, meter: Meter): void {
+  const start = instance.functions.get('_initialize');
+  if (start !== undefined && !instance.functions.has('_start')) meter.run(() => start.invoke(start.check([])));
+}

@@ -1,0 +1,66 @@
+// The public face of a compiled program: what it is, what it asks for. Shareable between sandboxes.
+import { hasDangerousCapabilities } from '../capabilities.ts';
+import { compileProgram } from '../component/compile.ts';
+import type { Program, ProgramExport, ProgramImport } from '../component/program.ts';
+import { GloveportError } from '../errors.ts';
+import { type LimitsInput, resolveLimits } from '../limits.ts';
+import { requiredBy } from '../wasi/imports.ts';
+import { type ByteSource, readSource } from './source.ts';
+
+export type { ProgramExport as ModuleExport, ProgramImport as ModuleImport };
+
+/** Untrusted bytes that were inspected, limited and compiled once. Made by {@link compile}; holds no state of any guest. */
+export class Module {
+  readonly kind: 'core' | 'component';
+  /** Bytes of the module as it was given. */
+  readonly bytes: number;
+  /** What it imports, with types: WIT types of a component's functions, value types of a core module's. */
+  readonly imports: readonly ProgramImport[];
+  readonly exports: readonly ProgramExport[];
+  /** The capabilities that its imports imply. */
+  readonly requires: number;
+  /** Whether `requires` holds a dangerous one. */
+  readonly dangerous: boolean;
+  readonly #program: Program;
+
+  /** @internal */
+  constructor(program: Program) {
+    this.kind = program.kind;
+    this.bytes = program.bytes;
+    this.imports = program.imports;
+    this.exports = program.exports;
+    this.requires = requiredBy(program.imports);
+    this.dangerous = hasDangerousCapabilities(this.requires);
+    this.#program = program;
+    Object.freeze(this);
+  }
+
+  /** @internal */
+  static programOf(module: Module): Program {
+    return module.#program;
+  }
+}
+
+/** Bytes, a file's path or `file:` URL, or a module that is compiled already. */
+export type Source = ByteSource | Module;
+
+export interface CompileOptions {
+  /** Only `moduleBytes` matters here; the other limits hold when a guest is made. */
+  readonly limits?: LimitsInput | undefined;
+  /** See {@link SandboxOptions.cacheDirectory}. */
+  readonly cacheDirectory?: string | undefined;
+}
+
+/**
+ * Inspects and compiles a core module or component.
+ * @throws GloveportError INVALID_MODULE, UNSUPPORTED_FEATURE, MODULE_TOO_LARGE, FILE_NOT_FOUND, IO_FAILED, INVALID_OPTION.
+ */
+export async function compile(source: ByteSource, options: CompileOptions = {}): Promise<Module> {
+  const { limits, cacheDirectory, ...unknown } = options;
+  for (const name of Object.keys(unknown))
+    throw new GloveportError('INVALID_OPTION', `unknown option '${name}'; known are: limits, cacheDirectory`, { option: name });
+  const resolved = resolveLimits(limits);
+  const bytes = await readSource(source, resolved.moduleBytes);
+  const program = await compileProgram(bytes, { limits: resolved, ...(cacheDirectory === undefined ? {} : { cacheDirectory }) });
+  return new Module(program);
+}

@@ -1,0 +1,62 @@
+// The classes of a component's exported resources. Their objects come out of calls, so the classes themselves are put under the guest's meter: whatever a
+// method, a constructor or a destructor does, it does inside a call with limits.
+import { pascalCase, placeOf } from '../component/naming.ts';
+import { type ExportedFunction, type Program, type ProgramInstance, splitName } from '../component/program.ts';
+import type { Meter } from '../metering/meter.ts';
+
+type Class = (new (...args: unknown[]) => object) & { prototype: Record<PropertyKey, unknown> };
+
+/** By the resource's name among the exports, `demo:plug/api@0.1.0#counter`. */
+export type ResourceClasses = ReadonlyMap<string, unknown>;
+
+/** Changes the classes of `instance` in place. Methods and static functions give promises, as all calls do; constructors and `Symbol.dispose` run at once. */
+export function guardClasses(program: Program, instance: ProgramInstance, meter: Meter): ResourceClasses {
+  const classes = new Map<string, unknown>();
+  for (const { name, kind } of program.exports) {
+    if (kind !== 'resource') continue;
+    const [owner, resource] = splitName(name);
+    const original = instance.interfaces[owner]?.[pascalCase(resource)] as Class;
+    const functions = [...instance.functions.values()].filter(({ name: member }) => belongsTo(member, owner, pascalCase(resource)));
+    classes.set(name, guardClass(original, functions, meter));
+  }
+  return classes;
+}
+
+function belongsTo(name: string, owner: string, resource: string): boolean {
+  const [from, member] = splitName(name);
+  const place = placeOf(member);
+  return from === owner && place.kind !== 'function' && place.resource === resource;
+}
+
+function guardClass(original: Class, functions: readonly ExportedFunction[], meter: Meter): Class {
+  let construct = (): never => {
+    throw new TypeError('this resource has no constructor');
+  };
+  for (const target of functions) {
+    const call = (args: unknown[]): unknown => {
+      const checked = target.check(args);
+      return meter.run(() => target.invoke(checked));
+    };
+    const place = placeOf(splitName(target.name)[1]);
+    if (place.kind === 'constructor') construct = ((args: unknown[]) => call(args)) as typeof construct;
+    else if (place.kind === 'static') define(original, place.property, async (...args: unknown[]) => call(args));
+    else if (place.kind === 'method') {
+      define(original.prototype, place.property, async function (this: unknown, ...args: unknown[]) {
+        return call([this, ...args]);
+      });
+    }
+  }
+  const drop = original.prototype[Symbol.dispose] as ((this: unknown) => void) | undefined;
+  if (drop !== undefined) {
+    define(original.prototype, Symbol.dispose, function (this: unknown) {
+      if (meter.stopped === undefined) meter.run(() => drop.call(this));
+    });
+  }
+  const guarded = new Proxy(original, { construct: (_target, args) => (construct as (args: unknown[]) => object)(args) });
+  define(original.prototype, 'constructor', guarded);
+  return guarded;
+}
+
+function define(target: object, name: PropertyKey, value: unknown): void {
+  Object.defineProperty(target, name, { value, writable: false, configurable: false, enumerable: false });
+}

@@ -1,0 +1,118 @@
+// A sandbox: an immutable policy, from which guests are loaded.
+import { Cap, capabilityNames, parseCapabilities } from '../capabilities.ts';
+import type { Program } from '../component/program.ts';
+import { describeValue, GloveportError } from '../errors.ts';
+import { Guest } from './guest.ts';
+import { startInline } from './inline.ts';
+import type { StartIsolate } from './isolation.ts';
+import { compile, Module, type Source } from './module.ts';
+import { type IsolationKind, type Policy, resolveOptions, type SandboxOptions } from './options.ts';
+
+export interface LoadOptions {
+  /** Aborts loading, and stops the guest afterwards. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const START: Readonly<Record<IsolationKind, StartIsolate | undefined>> = { inline: startInline, worker: undefined, process: undefined };
+
+/**
+ * What guests may touch and how much they may use. Immutable: {@link grant} and {@link revoke} return a new sandbox, guests that are loaded keep what
+ * they were loaded with.
+ */
+export class Sandbox {
+  readonly #policy: Policy;
+
+  /** @throws GloveportError INVALID_OPTION, UNSUPPORTED_FEATURE. */
+  constructor(options: SandboxOptions = {}) {
+    this.#policy = resolveOptions(options);
+  }
+
+  /** A sandbox without any capability and with the restrictive limits; both can be given otherwise. */
+  static restrictive(options: SandboxOptions = {}): Sandbox {
+    return new Sandbox({ ...options, grant: options.grant ?? Cap.NONE, limits: options.limits ?? 'restrictive' });
+  }
+
+  /** The capabilities that guests get. */
+  get grants(): number {
+    return this.#policy.grants;
+  }
+
+  get limits(): Policy['limits'] {
+    return this.#policy.limits;
+  }
+
+  /** A sandbox with `capabilities` added. */
+  grant(capabilities: number | string | readonly string[]): Sandbox {
+    return this.#with(this.grants | parseCapabilities(capabilities));
+  }
+
+  /** A sandbox without `capabilities`. Guests that are loaded already keep theirs; see {@link Guest.revoke}. */
+  revoke(capabilities: number | string | readonly string[]): Sandbox {
+    return this.#with(this.grants & ~parseCapabilities(capabilities));
+  }
+
+  /**
+   * Compiles `source`, unless that was done already, and starts a guest of it: links its imports and runs its start function, within the limits of one call.
+   * @throws GloveportError as {@link compile}; LINK_FAILED for imports that nothing provides; CAPABILITY_DENIED in strict mode; MEMORY_EXCEEDED and the
+   * other limits' codes; GUEST_TRAPPED; ABORTED.
+   */
+  async load<Exports extends object = Record<string, unknown>>(source: Source, options: LoadOptions = {}): Promise<Guest<Exports>> {
+    const signal = signalOf(options);
+    throwIfAborted(signal);
+    const module = source instanceof Module ? source : await compile(source, { limits: this.#policy.limits, cacheDirectory: this.#policy.cacheDirectory });
+    throwIfAborted(signal);
+    this.#checkModule(module);
+    const program = Module.programOf(module);
+    const isolate = await this.#start(program);
+    return new Guest<Exports>(program, isolate, signal);
+  }
+
+  // The policy is made of the same option names, and what it holds is the sandbox's own copy already.
+  #with(grant: number): Sandbox {
+    const { grants: _, ...options } = this.#policy;
+    return new Sandbox({ ...options, grant });
+  }
+
+  #start(program: Program): ReturnType<StartIsolate> {
+    const start = START[this.#policy.isolation];
+    if (start === undefined) throw new GloveportError('INTERNAL', `no isolation '${this.#policy.isolation}'`);
+    return start(program, this.#policy);
+  }
+
+  #checkModule(module: Module): void {
+    const { grants, limits, strict } = this.#policy;
+    if (module.bytes > limits.moduleBytes) {
+      throw new GloveportError('MODULE_TOO_LARGE', `the module has ${module.bytes} bytes, over limits.moduleBytes of ${limits.moduleBytes}`, {
+        limit: 'moduleBytes',
+        value: module.bytes,
+        maximum: limits.moduleBytes,
+      });
+    }
+    const missing = capabilityNames(module.requires & ~grants);
+    if (strict && missing.length > 0) {
+      throw new GloveportError(
+        'CAPABILITY_DENIED',
+        `the module imports what is not granted: ${missing.join(', ')}; grant it, or leave strict off to deny it inside the guest`,
+        {
+          missing,
+          requires: module.requires,
+          grants,
+        },
+      );
+    }
+  }
+}
+
+function signalOf(options: LoadOptions): AbortSignal | undefined {
+  const { signal, ...unknown } = options;
+  for (const name of Object.keys(unknown))
+    throw new GloveportError('INVALID_OPTION', `unknown option ${describeValue(name)}; known is: signal`, { option: name });
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new GloveportError('INVALID_OPTION', `signal has to be an AbortSignal, not ${describeValue(signal)}`, { option: 'signal' });
+  }
+  return signal;
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new GloveportError('ABORTED', 'loading was aborted', {}, { cause: signal.reason });
+}

@@ -1,0 +1,50 @@
+// wasi:cli 0.2 without `run`: environment, exit, standard streams, and terminals, of which there are none.
+import { Cap } from '../../capabilities.ts';
+import type { Clocks } from '../clocks.ts';
+import type { Console, OutputSink } from '../console.ts';
+import type { WasiContext } from '../context.ts';
+import { InputStream, OutputStream } from './io.ts';
+import { interfaceOf, Resource } from './resource.ts';
+
+/** What the host chose for the guest's command line. */
+export interface CommandLine {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly stdout: OutputSink;
+  readonly stderr: OutputSink;
+}
+
+export class TerminalInput extends Resource {}
+
+export class TerminalOutput extends Resource {}
+
+/** The interfaces of wasi:cli. */
+export function cliInterfaces(context: WasiContext, clocks: Clocks, console: Console, commandLine: CommandLine): Record<string, object> {
+  const output = (sink: OutputSink) => () => new OutputStream(context, clocks, { write: (bytes) => console.write(sink, bytes) });
+  const none = () => undefined;
+  return {
+    'wasi:cli/environment': interfaceOf({
+      getEnvironment: () => (context.allows(Cap.ENV) ? Object.entries(commandLine.env) : []),
+      getArguments: () => [...commandLine.args],
+      initialCwd: none,
+    }),
+    'wasi:cli/exit': interfaceOf({
+      exit: (status: { readonly tag: 'ok' | 'err' }) => context.exit(status.tag === 'ok' ? 0 : 1),
+      exitWithCode: (code: number) => context.exit(code),
+    }),
+    'wasi:cli/stdin': interfaceOf({ getStdin: () => new InputStream(context, clocks, { read: (limit) => readInput(console, limit) }) }),
+    'wasi:cli/stdout': interfaceOf({ getStdout: output(commandLine.stdout) }),
+    'wasi:cli/stderr': interfaceOf({ getStderr: output(commandLine.stderr) }),
+    'wasi:cli/terminal-input': interfaceOf({ TerminalInput }),
+    'wasi:cli/terminal-output': interfaceOf({ TerminalOutput }),
+    'wasi:cli/terminal-stdin': interfaceOf({ getTerminalStdin: none }),
+    'wasi:cli/terminal-stdout': interfaceOf({ getTerminalStdout: none }),
+    'wasi:cli/terminal-stderr': interfaceOf({ getTerminalStderr: none }),
+  };
+}
+
+function readInput(console: Console, limit: number): Uint8Array {
+  const bytes = new Uint8Array(Math.min(limit, console.inputLeft));
+  console.read(bytes);
+  return bytes;
+}

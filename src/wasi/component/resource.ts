@@ -1,0 +1,32 @@
+// What all resource classes of the WASI 0.2 interfaces have in common: each instance is a handle of its guest, counted from its making until the guest
+// drops it or the host is disposed. Instances are made by the host only; the generated code asks for the class of what it is given, and disposes it.
+import type { Closable, WasiContext } from '../context.ts';
+
+export abstract class Resource implements Closable {
+  readonly #context: WasiContext;
+  readonly #release: (() => void) | undefined;
+  #closed = false;
+
+  /** Counts the handle; `release` is called once, at its end. What has to be released is opened after `context.checkHandles()`. */
+  constructor(context: WasiContext, release?: () => void) {
+    this.#context = context;
+    this.#release = release;
+    context.hold(this);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#context.letGo(this);
+    this.#release?.();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** An interface as the generated code expects it, without a prototype in which names could be found. */
+export function interfaceOf(members: Readonly<Record<string, unknown>>): object {
+  return Object.freeze(Object.assign(Object.create(null), members));
+}

@@ -1,0 +1,117 @@
+// The WASI host of one guest: takes the policy apart, opens the mounts, and gives out the imports in both versions of WASI. Which of them a guest gets, and
+// the wrapping of each call, is `imports.ts`.
+import { Cap } from '../capabilities.ts';
+import { GloveportError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import type { GuestControl } from '../metering/control.ts';
+import { Clocks } from './clocks.ts';
+import { cliInterfaces } from './component/cli.ts';
+import { clockInterfaces, randomInterfaces } from './component/clocks-random.ts';
+import { filesystemInterfaces } from './component/filesystem.ts';
+import { ioInterfaces } from './component/io.ts';
+import { Console, type OutputSink } from './console.ts';
+import { WasiContext } from './context.ts';
+import { covers, guestPath, type Mount, MountPoint } from './filesystem/mount.ts';
+import { preview1Functions } from './preview1/functions.ts';
+import { Random } from './random.ts';
+
+/** What one guest may touch. */
+export interface WasiPolicy {
+  /** Capability flags; what they open is in `requirements.ts`. */
+  readonly grants: number;
+  /** Arguments, the program's name first; without NUL. */
+  readonly args: readonly string[];
+  /** Environment variables, names without '=', nothing with NUL; seen only with ENV. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Everything that standard input will ever give. */
+  readonly stdin: Uint8Array;
+  readonly stdout: OutputSink;
+  readonly stderr: OutputSink;
+  /**
+   * Mounts by absolute guest path; each is a preopen, in this order. One mount below another is found by the guest's library, which takes the longest
+   * path that fits: through the outer one, what it really holds at that place is seen.
+   */
+  readonly mounts: Readonly<Record<string, Mount>>;
+  /** Absolute guest paths that are denied, with all below them, whatever is mounted. They name paths, not files: a second mount of the same directory has its own. */
+  readonly denyPaths: readonly string[];
+  /** `handles`, `outputBytes` and `hostBytes` are enforced here. */
+  readonly limits: Limits;
+}
+
+export class WasiHost {
+  readonly #policy: WasiPolicy;
+  readonly #context: WasiContext;
+  readonly #console: Console;
+  readonly #clocks: Clocks;
+  readonly #random: Random;
+  readonly #points: readonly MountPoint[];
+
+  /** @throws GloveportError INVALID_OPTION for a path that is not absolute and plain, FILE_NOT_FOUND or IO_FAILED for a host directory that is gone. */
+  constructor(policy: WasiPolicy, control: GuestControl) {
+    this.#policy = policy;
+    this.#context = new WasiContext(policy.grants, policy.limits, control);
+    this.#console = new Console(this.#context, policy.stdin);
+    this.#clocks = new Clocks(this.#context);
+    this.#random = new Random(this.#context);
+    this.#points = openMounts(this.#context, policy);
+  }
+
+  /** Bytes delivered to standard output and error so far. */
+  get outputBytes(): number {
+    return this.#console.outputBytes;
+  }
+
+  /** The interfaces of WASI 0.2 by name without version, in jco's calling conventions, without a prototype. */
+  component(): Readonly<Record<string, object>> {
+    return Object.freeze(
+      Object.assign(
+        Object.create(null) as Record<string, object>,
+        cliInterfaces(this.#context, this.#clocks, this.#console, this.#policy),
+        clockInterfaces(this.#context, this.#clocks),
+        filesystemInterfaces(this.#context, this.#clocks, this.#points),
+        ioInterfaces(this.#context, this.#clocks),
+        randomInterfaces(this.#random),
+      ),
+    );
+  }
+
+  /**
+   * The functions of wasi_snapshot_preview1 for one core module with descriptors of its own, without a prototype. `memory` is asked at every call; as long
+   * as it gives none, every pointer is EFAULT.
+   */
+  preview1(memory: () => WebAssembly.Memory | undefined): Readonly<Record<string, (...args: never[]) => unknown>> {
+    const environment = { context: this.#context, console: this.#console, clocks: this.#clocks, random: this.#random, points: this.#points };
+    return preview1Functions({ ...this.#policy, ...environment }, memory);
+  }
+
+  /** Takes back the capabilities of `mask`, also from what is open. */
+  revoke(mask: number): void {
+    this.#context.revoke(mask);
+  }
+
+  /** Closes everything that is open on the host for this guest. What the guest still holds answers 'bad-descriptor'. */
+  dispose(): void {
+    this.#context.closeAll();
+  }
+}
+
+function openMounts(context: WasiContext, policy: WasiPolicy): MountPoint[] {
+  const denied = policy.denyPaths.map((path) => guestPath(path, 'denyPaths'));
+  const mounts = Object.entries(policy.mounts).map(([path, mount]) => ({ path: guestPath(path, 'mounts'), mount }));
+  if (new Set(mounts.map(({ path }) => path)).size < mounts.length) {
+    throw new GloveportError('INVALID_OPTION', 'two mounts have the same path', { option: 'mounts' });
+  }
+  if (!context.allows(Cap.FS_READ | Cap.FS_WRITE)) return [];
+  const seen = mounts.filter(({ path }) => !denied.some((one) => covers(one, path)));
+  context.meter(new Set(seen.flatMap(({ mount }) => mount.store ?? [])));
+  try {
+    return seen.map(({ path, mount }, number) => {
+      const point = new MountPoint(context, path, mount, denied, number);
+      context.keep(point);
+      return point;
+    });
+  } catch (error) {
+    context.closeAll();
+    throw error;
+  }
+}

@@ -1,0 +1,120 @@
+// The capability mapper: grants in, import object out. What a program imports comes from the caller's host functions or from this guest's own WASI host;
+// every other import is refused by name before anything is instantiated.
+import { bindHostFunction } from '../component/host-functions.ts';
+import { camelCase, pascalCase, placeOf, withoutVersion } from '../component/naming.ts';
+import type { ImportObject, Program, ProgramImport } from '../component/program.ts';
+import { GloveportError, printable } from '../errors.ts';
+import type { GuestControl } from '../metering/control.ts';
+import type { WasiHost } from './host.ts';
+import { requiredCapabilities } from './requirements.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: a host function's own parameter types are the caller's business
+export type HostFunction = (...args: any[]) => unknown;
+/** Host functions by interface or import module; a function at the top level is one that a world imports directly. */
+export type HostFunctions = Readonly<Record<string, HostFunction | Readonly<Record<string, HostFunction>>>>;
+
+/**
+ * The object that `program` is instantiated with: for each import the caller's host function of that name, else what WASI has for it, else an error. A host
+ * function takes the place of WASI's own. What WASI gives to an ungranted import denies it from inside (see `WasiHost`).
+ * @param memory the memory of a core module, once it is there.
+ * @throws GloveportError LINK_FAILED naming every import that nothing provides.
+ */
+export function mapImports(
+  program: Program,
+  wasi: WasiHost,
+  hosts: HostFunctions,
+  memory: () => WebAssembly.Memory | undefined,
+  control: GuestControl,
+): ImportObject {
+  const mapped: Record<string, Record<string, unknown>> = Object.create(null);
+  const missing: string[] = [];
+  const provide = program.kind === 'component' ? componentProvider(wasi, hosts, control) : coreProvider(wasi.preview1(memory), hosts, control);
+  for (const wanted of program.imports) {
+    const provided = provide(wanted);
+    if (provided === undefined) {
+      missing.push(wanted.module === '' ? wanted.name : `${wanted.module} ${wanted.name}`);
+    } else {
+      mapped[provided.key] ??= Object.create(null) as Record<string, unknown>;
+      Object.assign(mapped[provided.key] as object, provided.members);
+    }
+  }
+  if (missing.length > 0) throw linkFailed(missing);
+  return mapped;
+}
+
+/** The capabilities that the imports of `program` imply, as far as WASI stands for them. */
+export function requiredBy(imports: readonly ProgramImport[]): number {
+  return imports.reduce((mask, { module, name }) => mask | (requiredCapabilities(module, name) ?? 0), 0);
+}
+
+interface Provided {
+  /** Where the program looks for it: the interface without its version, or the import module. */
+  readonly key: string;
+  readonly members: Readonly<Record<string, unknown>>;
+}
+type Provider = (wanted: ProgramImport) => Provided | undefined;
+
+function componentProvider(wasi: WasiHost, hosts: HostFunctions, control: GuestControl): Provider {
+  const interfaces = wasi.component();
+  return (wanted) => {
+    const key = wanted.module === '' ? wanted.name : withoutVersion(wanted.module);
+    if (wanted.module === '') {
+      const implementation = hosts[wanted.name] ?? hosts[camelCase(wanted.name)];
+      return typeof implementation === 'function' ? { key, members: { default: bind(wanted.name, wanted, implementation, control) } } : undefined;
+    }
+    const host = hosts[wanted.module] ?? hosts[key];
+    if (typeof host === 'object') return fromHostInterface(key, host, wanted, control);
+    const members = interfaces[key] as Readonly<Record<string, unknown>> | undefined;
+    const known =
+      wanted.kind === 'resource'
+        ? members !== undefined && Object.hasOwn(members, pascalCase(wanted.name))
+        : requiredCapabilities(wanted.module, wanted.name) !== undefined;
+    return known && members !== undefined ? { key, members } : undefined;
+  };
+}
+
+// Resources come as classes, whose methods the component's glue calls by itself; free functions are bound one by one.
+function fromHostInterface(key: string, host: Readonly<Record<string, HostFunction>>, wanted: ProgramImport, control: GuestControl): Provided | undefined {
+  if (wanted.kind === 'resource') return fromHost(key, host, pascalCase(wanted.name));
+  const place = placeOf(wanted.name);
+  if (place.kind !== 'function') return fromHost(key, host, place.resource);
+  const implementation = host[place.property];
+  if (implementation === undefined) return undefined;
+  return { key, members: { [place.property]: bind(`${wanted.module}#${wanted.name}`, wanted, implementation, control) } };
+}
+
+function fromHost(key: string, host: Readonly<Record<string, HostFunction>>, name: string): Provided | undefined {
+  return host[name] === undefined ? undefined : { key, members: { [name]: host[name] } };
+}
+
+function coreProvider(preview1: Readonly<Record<string, unknown>>, hosts: HostFunctions, control: GuestControl): Provider {
+  return (wanted) => {
+    const host = hosts[wanted.module];
+    const implementation = typeof host === 'object' ? host[wanted.name] : undefined;
+    if (implementation !== undefined && wanted.kind === 'function') {
+      return { key: wanted.module, members: own(wanted.name, bind(`${wanted.module} ${wanted.name}`, wanted, implementation, control)) };
+    }
+    const known = wanted.kind === 'function' && wanted.module === 'wasi_snapshot_preview1' && Object.hasOwn(preview1, wanted.name);
+    return known ? { key: wanted.module, members: own(wanted.name, preview1[wanted.name]) } : undefined;
+  };
+}
+
+function bind(label: string, wanted: ProgramImport, implementation: HostFunction, control: GuestControl): unknown {
+  if (wanted.type === undefined) throw new GloveportError('INTERNAL', `the import ${printable(label)} has no function type`);
+  return bindHostFunction(label, wanted.type, implementation, control);
+}
+
+// The name is the module's choice, `__proto__` included.
+function own(name: string, value: unknown): Readonly<Record<string, unknown>> {
+  return Object.defineProperty(Object.create(null), name, { value, enumerable: true });
+}
+
+function linkFailed(missing: readonly string[]): GloveportError {
+  const names = missing.map((name) => printable(name, 200));
+  const shown = names.slice(0, 10).join(', ');
+  return new GloveportError(
+    'LINK_FAILED',
+    `nothing provides the module's imports: ${shown}${names.length > 10 ? ` and ${names.length - 10} more` : ''}; give host functions for them in the option 'imports'`,
+    { missing: names },
+  );
+}

@@ -1,0 +1,107 @@
+// The guest's memory as preview 1 functions see it. Each access takes the memory's buffer as it is at that moment (it moves when the memory grows), reads a
+// pointer as unsigned, and fails with EFAULT outside of the memory, or when there is none yet.
+import { fail } from '../filesystem/errors.ts';
+import { MAX_PATH_BYTES } from '../filesystem/resolve.ts';
+import { Errno, raise } from './errno.ts';
+
+/** Buffers of one scattered read or write: POSIX's IOV_MAX. */
+export const MAX_VECTORS = 1024;
+
+const VECTOR_BYTES = 8;
+
+export class GuestMemory {
+  readonly #memory: () => WebAssembly.Memory | undefined;
+  #view = new DataView(new ArrayBuffer(0));
+
+  constructor(memory: () => WebAssembly.Memory | undefined) {
+    this.#memory = memory;
+  }
+
+  /** The bytes themselves, not a copy: to be used before anything can run that makes the memory grow. */
+  bytes(pointer: number, length: number): Uint8Array {
+    const start = pointer >>> 0;
+    const count = length >>> 0;
+    const view = this.#current();
+    if (start + count > view.byteLength) raise(Errno.FAULT);
+    return new Uint8Array(view.buffer, start, count);
+  }
+
+  u8(pointer: number): number {
+    return this.#at(pointer, 1).getUint8(pointer >>> 0);
+  }
+
+  u16(pointer: number): number {
+    return this.#at(pointer, 2).getUint16(pointer >>> 0, true);
+  }
+
+  u32(pointer: number): number {
+    return this.#at(pointer, 4).getUint32(pointer >>> 0, true);
+  }
+
+  u64(pointer: number): bigint {
+    return this.#at(pointer, 8).getBigUint64(pointer >>> 0, true);
+  }
+
+  setU32(pointer: number, value: number): void {
+    this.#at(pointer, 4).setUint32(pointer >>> 0, value, true);
+  }
+
+  setU64(pointer: number, value: bigint): void {
+    this.#at(pointer, 8).setBigUint64(pointer >>> 0, value, true);
+  }
+
+  /** Copies a record out that the host put together. */
+  set(pointer: number, bytes: Uint8Array): void {
+    this.bytes(pointer, bytes.length).set(bytes);
+  }
+
+  /** A path, or the content of a link: UTF-8 of at most {@link MAX_PATH_BYTES}. */
+  path(pointer: number, length: number): string {
+    const bytes = this.bytes(pointer, length);
+    if (bytes.length > MAX_PATH_BYTES) fail('name-too-long');
+    try {
+      return UTF8.decode(bytes);
+    } catch {
+      return fail('illegal-byte-sequence');
+    }
+  }
+
+  /**
+   * Moves data through a list of buffers, in order: `move` gets each buffer that is not empty, and gives how many bytes it moved. Ends at a buffer that
+   * was not moved whole; an error after data was moved is left to the next call. Gives the sum.
+   */
+  vectors(list: number, count: number, move: (buffer: Uint8Array) => number): number {
+    const length = count >>> 0;
+    if (length > MAX_VECTORS) fail('invalid');
+    const start = list >>> 0;
+    let total = 0;
+    for (let index = 0; index < length; index += 1) {
+      try {
+        const buffer = this.bytes(this.u32(start + index * VECTOR_BYTES), this.u32(start + index * VECTOR_BYTES + 4));
+        if (buffer.length === 0) continue;
+        const moved = move(buffer);
+        total += moved;
+        if (moved < buffer.length) break;
+      } catch (error) {
+        if (total === 0 || (typeof error !== 'string' && typeof error !== 'number')) throw error;
+        break;
+      }
+    }
+    return total;
+  }
+
+  #at(pointer: number, size: number): DataView {
+    const view = this.#current();
+    if ((pointer >>> 0) + size > view.byteLength) raise(Errno.FAULT);
+    return view;
+  }
+
+  #current(): DataView {
+    const buffer = this.#memory()?.buffer ?? raise(Errno.FAULT);
+    if (this.#view.buffer !== buffer) this.#view = new DataView(buffer);
+    return this.#view;
+  }
+}
+
+// A byte order mark is part of the name.
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

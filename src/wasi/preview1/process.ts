@@ -1,0 +1,153 @@
+// Everything of wasi_snapshot_preview1 that is not about files: arguments, environment, clocks, random numbers, waiting, the end, and sockets, of which
+// there are none.
+import { type Clocks, READY, type Waitable } from '../clocks.ts';
+import { MONOTONIC_RESOLUTION_NS, WALL_RESOLUTION_NS } from '../clocks.ts';
+import type { Console } from '../console.ts';
+import type { WasiContext } from '../context.ts';
+import { fail } from '../filesystem/errors.ts';
+import type { Random } from '../random.ts';
+import type { DescriptorTable } from './descriptors.ts';
+import { Errno, errnoOf, raise } from './errno.ts';
+import type { GuestMemory } from './memory.ts';
+import { EVENT_BYTES, eventRecord, type PollEvent } from './records.ts';
+
+/** Subscriptions of one `poll_oneoff`. */
+export const MAX_SUBSCRIPTIONS = 1024;
+
+/** What the functions work on. */
+export interface ProcessEnvironment {
+  readonly context: WasiContext;
+  readonly memory: GuestMemory;
+  readonly table: DescriptorTable;
+  readonly console: Console;
+  readonly clocks: Clocks;
+  readonly random: Random;
+  readonly args: readonly string[];
+  /** `NAME=value`, or nothing while ENV is not granted. */
+  readonly variables: () => readonly string[];
+}
+
+/** Each function throws its error; `functions.ts` makes an errno of it. */
+export function processFunctions({ context, memory, table, console, clocks, random, args, variables }: ProcessEnvironment) {
+  return {
+    args_get(pointers: number, buffer: number): void {
+      setStrings(args, pointers, buffer);
+    },
+
+    args_sizes_get(count: number, size: number): void {
+      setSizes(args, count, size);
+    },
+
+    environ_get(pointers: number, buffer: number): void {
+      setStrings(variables(), pointers, buffer);
+    },
+
+    environ_sizes_get(count: number, size: number): void {
+      setSizes(variables(), count, size);
+    },
+
+    clock_res_get(clock: number, result: number): void {
+      memory.setU64(result, isWall(clock) ? WALL_RESOLUTION_NS : MONOTONIC_RESOLUTION_NS);
+    },
+
+    clock_time_get(clock: number, _precision: bigint, result: number): void {
+      memory.setU64(result, isWall(clock) ? clocks.wall() : clocks.monotonic());
+    },
+
+    random_get(buffer: number, length: number): void {
+      if (!random.granted) fail('not-permitted');
+      random.fill(memory.bytes(buffer, length));
+    },
+
+    poll_oneoff(subscriptions: number, events: number, count: number, result: number): void {
+      const length = count >>> 0;
+      if (length === 0 || length > MAX_SUBSCRIPTIONS) fail('invalid');
+      memory.bytes(events, length * EVENT_BYTES);
+      context.chargeBytes(length * SUBSCRIPTION_BYTES);
+      const subscribed = Array.from({ length }, (_, index) => subscriptionAt((subscriptions >>> 0) + index * SUBSCRIPTION_BYTES));
+      clocks.waitForAny(subscribed.map(({ waitable }) => waitable));
+      const ready = subscribed.filter(({ waitable }) => waitable.remainingMs() <= 0);
+      ready.forEach(({ event }, index) => {
+        memory.set((events >>> 0) + index * EVENT_BYTES, eventRecord(event));
+      });
+      memory.setU32(result, ready.length);
+    },
+
+    proc_exit(code: number): void {
+      context.exit(code >>> 0);
+    },
+
+    // Other threads do not exist.
+    sched_yield(): void {},
+
+    sock_accept: noSocket,
+    sock_recv: noSocket,
+    sock_send: noSocket,
+    sock_shutdown: noSocket,
+  };
+
+  function noSocket(fd: number): void {
+    table.get(fd);
+    raise(Errno.NOTSOCK);
+  }
+
+  function setStrings(strings: readonly string[], pointers: number, buffer: number): void {
+    let next = buffer >>> 0;
+    strings.forEach((text, index) => {
+      const bytes = Buffer.from(`${text}\0`);
+      memory.setU32((pointers >>> 0) + 4 * index, next);
+      memory.set(next, bytes);
+      next += bytes.length;
+    });
+  }
+
+  function setSizes(strings: readonly string[], count: number, size: number): void {
+    memory.setU32(count, strings.length);
+    memory.setU32(
+      size,
+      strings.reduce((sum, text) => sum + Buffer.byteLength(text) + 1, 0),
+    );
+  }
+
+  function subscriptionAt(pointer: number): { readonly waitable: Waitable; readonly event: PollEvent } {
+    const userdata = memory.u64(pointer);
+    const type = memory.u8(pointer + 8);
+    const quiet = { userdata, errno: Errno.SUCCESS, type, available: 0n, hangup: false };
+    if (type === EventType.CLOCK) {
+      let waitable = READY;
+      const errno = errnoOf(() => {
+        waitable = timeout(memory.u32(pointer + 16), memory.u64(pointer + 24), (memory.u16(pointer + 40) & ABSOLUTE) !== 0);
+      });
+      return { waitable, event: { ...quiet, errno } };
+    }
+    if (type !== EventType.FD_READ && type !== EventType.FD_WRITE) fail('invalid');
+    let event: PollEvent = quiet;
+    const errno = errnoOf(() => {
+      const descriptor = table.get(memory.u32(pointer + 16));
+      if (type === EventType.FD_WRITE) return;
+      if (descriptor.kind === 'stdin') event = { ...quiet, available: BigInt(console.inputLeft), hangup: console.inputLeft === 0 };
+      if (descriptor.kind === 'file') {
+        const left = descriptor.file.end() - descriptor.position;
+        event = { ...quiet, available: left < 0n ? 0n : left };
+      }
+    });
+    return { waitable: READY, event: { ...event, errno } };
+  }
+
+  function timeout(clock: number, time: bigint, absolute: boolean): Waitable {
+    if (!absolute) return clocks.after(time);
+    return isWall(clock) ? clocks.atWall(time) : clocks.at(time);
+  }
+}
+
+const SUBSCRIPTION_BYTES = 48;
+const EventType = { CLOCK: 0, FD_READ: 1, FD_WRITE: 2 } as const;
+const ABSOLUTE = 1;
+
+const ClockId = { REALTIME: 0, MONOTONIC: 1, PROCESS_CPUTIME: 2, THREAD_CPUTIME: 3 } as const;
+
+// Time on the processor is not measured: those clocks show the time since the start, like the monotonic one.
+function isWall(clock: number): boolean {
+  if (clock < ClockId.REALTIME || clock > ClockId.THREAD_CPUTIME) fail('invalid');
+  return clock === ClockId.REALTIME;
+}

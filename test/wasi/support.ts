@@ -1,0 +1,266 @@
+// What the tests of the WASI host stand on: a control that records instead of metering, a guest that calls preview 1 by hand, directories of both kinds
+// with a canary outside, and one way to try an operation in both versions of WASI.
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll } from 'vitest';
+import { Cap } from '../../src/capabilities.ts';
+import { GloveportError } from '../../src/errors.ts';
+import { type Limits, limits } from '../../src/limits.ts';
+import type { GuestControl } from '../../src/metering/control.ts';
+import type { Descriptor } from '../../src/wasi/component/filesystem.ts';
+import type { InputStream, IoError, OutputStream, Pollable } from '../../src/wasi/component/io.ts';
+import { hostDirectory, type Mount, memoryDirectory } from '../../src/wasi/filesystem/mount.ts';
+import { WasiHost, type WasiPolicy } from '../../src/wasi/host.ts';
+
+export class Stopped extends Error {
+  readonly reason: GloveportError;
+
+  constructor(reason: GloveportError) {
+    super(reason.message);
+    this.reason = reason;
+  }
+}
+
+/** A control without a meter. It sleeps for true, but as a call with 2 s to its deadline. */
+export class RecordingControl implements GuestControl {
+  units = 0;
+  readonly sleeps: number[] = [];
+
+  charge(units: number): void {
+    if (!Number.isFinite(units) || units < 0) throw new RangeError(`a charge of ${units}`);
+    this.units += units;
+  }
+
+  stop(reason: GloveportError): never {
+    throw new Stopped(reason);
+  }
+
+  sleep(milliseconds: number): void {
+    this.sleeps.push(milliseconds);
+    if (milliseconds > this.remainingMs()) this.stop(new GloveportError('DEADLINE_EXCEEDED', 'the deadline has passed'));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+  }
+
+  remainingMs(): number {
+    return 2_000;
+  }
+
+  isStop(error: unknown): boolean {
+    return error instanceof Stopped;
+  }
+}
+
+export const ALL = Cap.CONSOLE | Cap.TIME | Cap.RANDOM | Cap.FS_READ | Cap.FS_WRITE | Cap.ENV;
+
+export interface TestHost {
+  readonly host: WasiHost;
+  readonly control: RecordingControl;
+  stdout(): string;
+  stderr(): string;
+}
+
+export function makeHost(policy: Partial<Omit<WasiPolicy, 'limits'>> & { limits?: Partial<Limits> } = {}): TestHost {
+  const control = new RecordingControl();
+  const out: Uint8Array[] = [];
+  const err: Uint8Array[] = [];
+  const host = new WasiHost(
+    {
+      grants: ALL,
+      args: ['guest'],
+      env: {},
+      stdin: new Uint8Array(),
+      stdout: (chunk) => out.push(chunk),
+      stderr: (chunk) => err.push(chunk),
+      mounts: {},
+      denyPaths: [],
+      ...policy,
+      limits: { ...limits.default, ...policy.limits },
+    },
+    control,
+  );
+  return { host, control, stdout: () => Buffer.concat(out).toString(), stderr: () => Buffer.concat(err).toString() };
+}
+
+/** The code with which `operation` stops the guest; undefined when it does not. */
+export function stopOf(operation: () => unknown): string | undefined {
+  try {
+    operation();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Stopped) return error.reason.code;
+    throw error;
+  }
+}
+
+/** What `operation` throws: for WASI errors the bare payload. */
+export function thrownBy(operation: () => unknown): unknown {
+  try {
+    operation();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+const made: string[] = [];
+
+export function temporaryDirectory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'gloveport-wasi-'));
+  made.push(path);
+  return path;
+}
+
+afterAll(() => {
+  for (const path of made.splice(0)) rmSync(path, { recursive: true, force: true });
+});
+
+export const CANARY = 'the canary that no guest may see';
+
+export interface TestMount {
+  readonly mount: Mount;
+  /** The real directory, for a host mount; beside it lies a file `canary`. */
+  readonly path: string | undefined;
+}
+
+export const MOUNT_KINDS = ['memory', 'host'] as const;
+export type MountKind = (typeof MOUNT_KINDS)[number];
+
+/** A directory of either kind with `files` in it. */
+export function makeMount(kind: MountKind, files: Readonly<Record<string, string>> = {}, write = true): TestMount {
+  if (kind === 'memory') return { mount: memoryDirectory(files), path: undefined };
+  const outside = temporaryDirectory();
+  writeFileSync(join(outside, 'canary'), CANARY);
+  const path = join(outside, 'inside');
+  mkdirSync(path);
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true });
+    writeFileSync(join(path, name), content);
+  }
+  return { mount: hostDirectory(path, { write }), path };
+}
+
+/** Descriptors of this process, for leak checks. */
+export function openDescriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}
+
+export interface Wasi02 {
+  'wasi:cli/environment': { getEnvironment(): [string, string][]; getArguments(): string[]; initialCwd(): string | undefined };
+  'wasi:cli/exit': { exit(status: { tag: 'ok' | 'err' }): never; exitWithCode(code: number): never };
+  'wasi:cli/stdin': { getStdin(): InputStream };
+  'wasi:cli/stdout': { getStdout(): OutputStream };
+  'wasi:cli/stderr': { getStderr(): OutputStream };
+  'wasi:cli/terminal-stdout': { getTerminalStdout(): unknown };
+  'wasi:clocks/monotonic-clock': {
+    now(): bigint;
+    resolution(): bigint;
+    subscribeInstant(when: bigint): Pollable;
+    subscribeDuration(duration: bigint): Pollable;
+  };
+  'wasi:clocks/wall-clock': { now(): { seconds: bigint; nanoseconds: number }; resolution(): { seconds: bigint; nanoseconds: number } };
+  'wasi:random/random': { getRandomBytes(length: bigint): Uint8Array; getRandomU64(): bigint };
+  'wasi:random/insecure': { getInsecureRandomBytes(length: bigint): Uint8Array; getInsecureRandomU64(): bigint };
+  'wasi:random/insecure-seed': { insecureSeed(): [bigint, bigint] };
+  'wasi:io/poll': { poll(pollables: readonly Pollable[]): Uint32Array };
+  'wasi:filesystem/types': { filesystemErrorCode(error: IoError): string };
+  'wasi:filesystem/preopens': { getDirectories(): [Descriptor, string][] };
+}
+
+export function wasi02(host: WasiHost): Wasi02 {
+  return host.component() as unknown as Wasi02;
+}
+
+/** The preopens of WASI 0.2. */
+export function rootsOf(host: WasiHost): Descriptor[] {
+  return wasi02(host)
+    ['wasi:filesystem/preopens'].getDirectories()
+    .map(([root]) => root);
+}
+
+/** The first of them. */
+export function rootOf(host: WasiHost): Descriptor {
+  const root = rootsOf(host)[0];
+  if (!root) throw new Error('nothing is mounted');
+  return root;
+}
+
+export const FIRST_PREOPEN = 3;
+export const EVERY_RIGHT = (1n << 30n) - 1n;
+export const READ_RIGHTS = 1n << 1n;
+export const OpenFlag = { CREATE: 1, DIRECTORY: 2, EXCLUSIVE: 4, TRUNCATE: 8 };
+
+/** A guest of preview 1 whose program is the test. */
+export class Preview1Guest {
+  readonly memory = new WebAssembly.Memory({ initial: 4 });
+  readonly #functions: Readonly<Record<string, (...args: never[]) => unknown>>;
+  #next = 1024;
+
+  constructor(host: WasiHost) {
+    this.#functions = host.preview1(() => this.memory);
+  }
+
+  get view(): DataView {
+    return new DataView(this.memory.buffer);
+  }
+
+  call(name: string, ...args: (number | bigint)[]): number {
+    const body = this.#functions[name];
+    if (!body) throw new Error(`there is no ${name}`);
+    return body(...(args as never[])) as number;
+  }
+
+  /** Room for `length` bytes, aligned. Starts over when the memory is used up. */
+  room(length: number): number {
+    if (this.#next + length > this.memory.buffer.byteLength) this.#next = 1024;
+    const pointer = this.#next;
+    this.#next += (length + 7) & ~7;
+    return pointer;
+  }
+
+  put(content: string | Uint8Array): [pointer: number, length: number] {
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+    const pointer = this.room(bytes.length);
+    new Uint8Array(this.memory.buffer).set(bytes, pointer);
+    return [pointer, bytes.length];
+  }
+
+  get(pointer: number, length: number): Buffer {
+    return Buffer.from(new Uint8Array(this.memory.buffer, pointer, length));
+  }
+
+  /** A list of buffers with `contents`. */
+  vectors(...contents: (string | Uint8Array)[]): [pointer: number, count: number] {
+    const list = this.room(8 * contents.length);
+    contents.forEach((content, index) => {
+      const [pointer, length] = this.put(content);
+      this.view.setUint32(list + 8 * index, pointer, true);
+      this.view.setUint32(list + 8 * index + 4, length, true);
+    });
+    return [list, contents.length];
+  }
+
+  open(
+    path: string | Uint8Array,
+    options: { dir?: number; follow?: boolean; flags?: number; rights?: bigint; fdFlags?: number } = {},
+  ): { errno: number; fd: number } {
+    const result = this.room(4);
+    const { dir = FIRST_PREOPEN, follow = true, flags = 0, rights = READ_RIGHTS, fdFlags = 0 } = options;
+    const errno = this.call('path_open', dir, follow ? 1 : 0, ...this.put(path), flags, rights, EVERY_RIGHT, fdFlags, result);
+    return { errno, fd: this.view.getUint32(result, true) };
+  }
+
+  write(fd: number, ...contents: (string | Uint8Array)[]): { errno: number; count: number } {
+    const result = this.room(4);
+    const errno = this.call('fd_write', fd, ...this.vectors(...contents), result);
+    return { errno, count: this.view.getUint32(result, true) };
+  }
+
+  read(fd: number, length: number): { errno: number; text: string } {
+    const result = this.room(4);
+    const [list] = this.vectors(new Uint8Array(length));
+    this.view.setUint32(result, 0, true);
+    const errno = this.call('fd_read', fd, list, 1, result);
+    return { errno, text: this.get(this.view.getUint32(list, true), this.view.getUint32(result, true)).toString() };
+  }
+}
