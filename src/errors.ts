@@ -88,6 +88,12 @@ export function isGuestValue(error: unknown): error is ComponentError {
   return error instanceof ComponentError;
 }
 
+/** What every call of a guest gets after `first` has stopped it. */
+export function poisonedBy(first: GloveportError): GloveportError {
+  const message = `the guest was stopped before and cannot be used again; load the module anew. First cause: ${first.code}, ${first.message}`;
+  return new GloveportError('GUEST_POISONED', message, { first: first.code }, { cause: first });
+}
+
 const MESSAGE_LIMIT = 2_000;
 
 /**

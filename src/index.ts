@@ -19,4 +19,4 @@ export type { IsolationKind, OutputOption, SandboxOptions } from './sandbox/opti
 export { type LoadOptions, Sandbox } from './sandbox/sandbox.ts';
 export type { ByteSource } from './sandbox/source.ts';
 export { hostDirectory, type Mount, memoryDirectory } from './wasi/filesystem/mount.ts';
-export type { HostFunction, HostFunctions } from './wasi/imports.ts';
+export type { HostFunction, HostFunctions, HostInterface, HostResource } from './wasi/imports.ts';

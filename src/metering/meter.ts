@@ -1,6 +1,6 @@
 // The host's side of the counter: one Meter for each guest. It hands out fuel by the quantum, watches deadline, memory, tables and stack, stands between
 // the guest and every host function, and says what stopped a guest. What stops once stays stopped.
-import { GloveportError, isGuestValue, printable } from '../errors.ts';
+import { GloveportError, isGuestValue, poisonedBy, printable } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { GuestControl } from './control.ts';
 import { Growth, GrowthKind, Reason, Slot } from './helpers.ts';
@@ -93,11 +93,11 @@ export class Meter {
   /**
    * One call of the guest, with the whole of the limits' fuel and time. A ComponentError is the guest's own value and leaves it usable; a trap, a stop and
    * anything else stop it for good.
-   * @throws GloveportError with the code of what happened.
+   * @throws GloveportError with the code of what happened, GUEST_POISONED when it was stopped before.
    */
   run<Result>(work: () => Result): Result {
     if (this.#running) throw new GloveportError('INVALID_STATE', 'the guest is running: a host function that it calls cannot call it back');
-    if (this.#reason !== undefined) throw this.#reason;
+    if (this.#reason !== undefined) throw poisonedBy(this.#reason);
     this.#begin();
     let failure: { readonly error: unknown } | undefined;
     let result: Result | undefined;

@@ -1,7 +1,7 @@
 // One running instance of a module under a sandbox, as its user holds it. Where it runs is behind `Isolate`; what it may do is settled before it exists.
 import { parseCapabilities } from '../capabilities.ts';
 import type { Program } from '../component/program.ts';
-import { ComponentError, describeValue, GloveportError } from '../errors.ts';
+import { ComponentError, describeValue, GloveportError, poisonedBy } from '../errors.ts';
 import { exportsFacade, type GuestExports } from './exports.ts';
 import type { Isolate, Usage } from './isolation.ts';
 
@@ -131,14 +131,7 @@ export class Guest<Exports extends object = Record<string, unknown>> {
 
   #checkUsable(): void {
     if (this.#disposed) throw new GloveportError('DISPOSED', 'the guest was disposed of; load the module again');
-    const first = this.#isolate.stopped;
-    if (first === undefined) return;
-    throw new GloveportError(
-      'GUEST_POISONED',
-      `the guest was stopped before and cannot be used again; load the module anew. First cause: ${first.code}, ${first.message}`,
-      { first: first.code },
-      { cause: first },
-    );
+    if (this.#isolate.stopped !== undefined) throw poisonedBy(this.#isolate.stopped);
   }
 }
 

@@ -40,7 +40,10 @@ function guardClass(original: Class, functions: readonly ExportedFunction[], met
     const place = placeOf(splitName(target.name)[1]);
     if (place.kind === 'constructor') construct = ((args: unknown[]) => call(args)) as typeof construct;
     else if (place.kind === 'static') define(original, place.property, async (...args: unknown[]) => call(args));
-    else if (place.kind === 'method') {
+    else if (place.kind === 'method' && place.property === 'then') {
+      // An object with such a method would take over every promise that it is returned through; `guest.call('…#[method]name.then', object)` reaches it.
+      define(original.prototype, 'then', undefined);
+    } else if (place.kind === 'method') {
       define(original.prototype, place.property, async function (this: unknown, ...args: unknown[]) {
         return call([this, ...args]);
       });

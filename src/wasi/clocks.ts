@@ -1,5 +1,5 @@
 // Clocks and waiting (wasi:clocks 0.2). Without TIME both clocks stand at 0 and no wait for a time waits. The wait itself is the control's, which ends it
-// at the deadline of the running call.
+// at the deadline of the running call. Times of files are no clock of this file: a guest that may write a file can read the time off it.
 import { Cap } from '../capabilities.ts';
 import type { WasiContext } from './context.ts';
 

@@ -10,8 +10,12 @@ import { requiredCapabilities } from './requirements.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a host function's own parameter types are the caller's business
 export type HostFunction = (...args: any[]) => unknown;
+// biome-ignore lint/suspicious/noExplicitAny: so are those of a resource's constructor
+export type HostResource = abstract new (...args: any[]) => object;
+/** What a host gives for one interface or import module: functions, and classes for its resources. */
+export type HostInterface = Readonly<Record<string, HostFunction | HostResource>>;
 /** Host functions by interface or import module; a function at the top level is one that a world imports directly. */
-export type HostFunctions = Readonly<Record<string, HostFunction | Readonly<Record<string, HostFunction>>>>;
+export type HostFunctions = Readonly<Record<string, HostFunction | HostInterface>>;
 
 /**
  * The object that `program` is instantiated with: for each import the caller's host function of that name, else what WASI has for it, else an error. A host
@@ -74,7 +78,7 @@ function componentProvider(wasi: WasiHost, hosts: HostFunctions, control: GuestC
 }
 
 // Resources come as classes, whose methods the component's glue calls by itself; free functions are bound one by one.
-function fromHostInterface(key: string, host: Readonly<Record<string, HostFunction>>, wanted: ProgramImport, control: GuestControl): Provided | undefined {
+function fromHostInterface(key: string, host: HostInterface, wanted: ProgramImport, control: GuestControl): Provided | undefined {
   if (wanted.kind === 'resource') return fromHost(key, host, pascalCase(wanted.name));
   const place = placeOf(wanted.name);
   if (place.kind !== 'function') return fromHost(key, host, place.resource);
@@ -83,7 +87,7 @@ function fromHostInterface(key: string, host: Readonly<Record<string, HostFuncti
   return { key, members: { [place.property]: bind(`${wanted.module}#${wanted.name}`, wanted, implementation, control) } };
 }
 
-function fromHost(key: string, host: Readonly<Record<string, HostFunction>>, name: string): Provided | undefined {
+function fromHost(key: string, host: HostInterface, name: string): Provided | undefined {
   return host[name] === undefined ? undefined : { key, members: { [name]: host[name] } };
 }
 
@@ -99,9 +103,9 @@ function coreProvider(preview1: Readonly<Record<string, unknown>>, hosts: HostFu
   };
 }
 
-function bind(label: string, wanted: ProgramImport, implementation: HostFunction, control: GuestControl): unknown {
+function bind(label: string, wanted: ProgramImport, implementation: HostFunction | HostResource, control: GuestControl): unknown {
   if (wanted.type === undefined) throw new GloveportError('INTERNAL', `the import ${printable(label)} has no function type`);
-  return bindHostFunction(label, wanted.type, implementation, control);
+  return bindHostFunction(label, wanted.type, implementation as HostFunction, control);
 }
 
 // The name is the module's choice, `__proto__` included.

@@ -75,7 +75,7 @@ describe('stopping', () => {
     );
     const error = guest.failure('go');
     expect(error.code).toBe('GUEST_TRAPPED');
-    expect(guest.failure('go')).toBe(error);
+    expect(guest.failure('go')).toMatchObject({ code: 'GUEST_POISONED', cause: error });
   });
 
   it('stops at the next check when a host function aborted the guest and then returned', async () => {
@@ -99,7 +99,7 @@ describe('stopping', () => {
   it('leaves nothing of a budget for the call after a stop', async () => {
     const guest = await load('(module (func (export "go") (loop (br 0))) (func (export "idle")))', FUEL);
     guest.failure('go');
-    expect(guest.failure('idle').code).toBe('FUEL_EXHAUSTED');
+    expect(guest.failure('idle').code).toBe('GUEST_POISONED');
   });
 });
 

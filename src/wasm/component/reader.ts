@@ -9,7 +9,7 @@ import { checkCoreName, checkExternName } from './names.ts';
 import { at, type ComponentDefinition, type Extern, type Instance, Scope, type TypeEntry } from './scope.ts';
 import type { World } from './types.ts';
 import { readTypeDefinition } from './value-types.ts';
-import { checkComponentBudget, Work } from './work.ts';
+import { Work } from './work.ts';
 import { describeWorld } from './world.ts';
 
 const PREAMBLE = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00];
@@ -26,7 +26,7 @@ export function isComponent(bytes: Uint8Array): boolean {
  */
 export function readComponent(bytes: Uint8Array): World {
   if (!isComponent(bytes)) new Reader(bytes).fail('this is not a component', 0);
-  const evaluation = new Evaluation(bytes, new Work(), { start: PREAMBLE.length, end: bytes.length, scope: new Scope() }, 0);
+  const evaluation = new Evaluation(bytes, new Work(), { start: PREAMBLE.length, end: bytes.length, scope: undefined });
   evaluation.run();
   return describeWorld(evaluation.imports, evaluation.exports);
 }
@@ -38,17 +38,15 @@ class Evaluation {
   readonly #bytes: Uint8Array;
   readonly #work: Work;
   readonly #component: ComponentDefinition;
-  readonly #depth: number;
   readonly #arguments: Instance | undefined;
   readonly #scope: Scope;
 
-  constructor(bytes: Uint8Array, work: Work, component: ComponentDefinition, depth: number, given?: Instance) {
+  constructor(bytes: Uint8Array, work: Work, component: ComponentDefinition, given?: Instance) {
     this.#bytes = bytes;
     this.#work = work;
     this.#component = component;
-    this.#depth = depth;
     this.#arguments = given;
-    this.#scope = depth === 0 ? component.scope : new Scope(component.scope);
+    this.#scope = new Scope(component.scope);
   }
 
   run(): void {
@@ -120,7 +118,6 @@ class Evaluation {
   #nestedComponent(reader: Reader): void {
     const offset = reader.pos;
     if (!isComponent(reader.take(PREAMBLE.length))) reader.fail('this is not a component', offset);
-    checkComponentBudget('levels of nested components', this.#depth + 1, offset);
     const component = { start: reader.pos, end: reader.end, scope: this.#scope };
     reader.skip(reader.left);
     this.#scope.components.push(component);
@@ -128,8 +125,8 @@ class Evaluation {
   }
 
   #evaluate(component: ComponentDefinition, given?: Instance): Instance {
-    const evaluation = new Evaluation(this.#bytes, this.#work, component, this.#depth + 1, given);
-    evaluation.run();
+    const evaluation = new Evaluation(this.#bytes, this.#work, component, given);
+    this.#work.nested(component.start, () => evaluation.run());
     return evaluation.exports;
   }
 
@@ -203,7 +200,7 @@ class Evaluation {
     if (reader.bytes[reader.pos] !== 0x42 || reader.done) return readTypeDefinition(reader, scope, this.#work);
     reader.skip(1);
     const start = reader.pos;
-    const read = (from: Reader, name: string) => this.#instanceType(from, new Scope(scope), name);
+    const read = (from: Reader, name: string) => this.#work.nested(start, () => this.#instanceType(from, new Scope(scope), name));
     read(reader, prefix);
     const { end } = reader;
     return { sort: 'instance', instantiate: (name) => read(new Reader(this.#bytes, start, end), prefix === '' ? name : `${prefix}/${name}`) };

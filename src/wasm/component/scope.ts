@@ -40,11 +40,11 @@ export type Extern =
 /** The exports of an instance, by name. */
 export type Instance = ReadonlyMap<string, Extern>;
 
-/** A nested component: where its sections are, and the scope that it was defined in. */
+/** A component: where its sections are, and the scope that it was defined in. */
 export interface ComponentDefinition {
   readonly start: number;
   readonly end: number;
-  readonly scope: Scope;
+  readonly scope: Scope | undefined;
 }
 
 /** The index spaces that types need, of one component or one instance type. */

@@ -11,7 +11,8 @@ export const componentBudgets = Object.freeze({
   /** Parts of the types of all functions that cross between core code and the component model; the generated glue grows with them. */
   'parts of all function types': 50_000,
   'levels of one type': 50,
-  'levels of nested components': 20,
+  /** Components inside components and instance types inside instance types, by definition or by instantiation. */
+  'levels of nesting': 50,
 });
 
 export type ComponentBudget = keyof typeof componentBudgets;
@@ -21,6 +22,17 @@ export class Work {
     'definitions to evaluate': 0,
     'parts of all function types': 0,
   };
+
+  #level = 0;
+
+  /** Runs `read` one level further down. */
+  nested<Result>(offset: number, read: () => Result): Result {
+    this.#level++;
+    checkComponentBudget('levels of nesting', this.#level, offset);
+    const result = read();
+    this.#level--;
+    return result;
+  }
 
   /** Counts `amount` more of what adds up over the whole component. */
   spend(budget: 'definitions to evaluate' | 'parts of all function types', amount: number, offset: number): void {

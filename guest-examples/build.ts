@@ -1,0 +1,90 @@
+// Builds the guests that the tour and the tests run: JavaScript components with jco's QuickJS backend, WebAssembly text with wabt. Results are kept
+// by the hash of sources and tools, so a guest is built once and any change builds it anew. `npm run guests` builds all.
+import { execFile } from 'node:child_process';
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import manifest from '../package.json' with { type: 'json' };
+import { wat } from '../test/support/wat.ts';
+
+interface Recipe {
+  /** File or folder below guest-examples/. */
+  readonly source: string;
+  /** The tool with its version: a guest built with another one is another guest. */
+  readonly tool: string;
+  readonly build: (source: URL) => Promise<Uint8Array>;
+}
+
+const { devDependencies, overrides } = manifest;
+const QUICKJS = `jco ${devDependencies['@bytecodealliance/jco']}, componentize-qjs ${overrides['componentize-qjs']}`;
+const WABT = `wabt ${devDependencies.wabt}`;
+
+const RECIPES = {
+  'text-tools': { source: 'text-tools/', tool: QUICKJS, build: quickjsComponent },
+  witness: { source: 'witness/witness.wat', tool: WABT, build: textModule },
+  spin: { source: 'hostile/spin.wat', tool: WABT, build: textModule },
+  'stack-bomb': { source: 'hostile/stack-bomb.wat', tool: WABT, build: textModule },
+  'memory-bomb': { source: 'hostile/memory-bomb.wat', tool: WABT, build: textModule },
+  'memory-hog': { source: 'hostile/memory-hog.wat', tool: WABT, build: textModule },
+} satisfies Record<string, Recipe>;
+
+export type GuestName = keyof typeof RECIPES;
+export const guestNames = Object.keys(RECIPES) as GuestName[];
+
+/** The bytes of a guest, built first where no cached build fits its sources. Processes that build the same guest at once do not disturb each other. */
+export async function guest(name: GuestName): Promise<Uint8Array> {
+  const { source, tool, build }: Recipe = RECIPES[name];
+  const from = new URL(source, import.meta.url);
+  const built = new URL(`${name}-${await fingerprint(from, tool)}.wasm`, CACHE);
+  const cached = await readFile(built).catch(() => undefined);
+  if (cached) return cached;
+
+  const bytes = await build(from);
+  await mkdir(CACHE, { recursive: true });
+  const draft = new URL(`${name}-${randomUUID()}.draft`, CACHE);
+  await writeFile(draft, bytes);
+  await rename(draft, built);
+  return bytes;
+}
+
+const CACHE = new URL('../node_modules/.cache/gloveport/guests/', import.meta.url);
+const JCO = new URL('../node_modules/@bytecodealliance/jco/dist/jco.js', import.meta.url);
+
+async function fingerprint(source: URL, tool: string): Promise<string> {
+  const hash = createHash('sha256').update(tool);
+  for (const file of await filesOf(source)) {
+    const content = await readFile(file);
+    hash.update(`\n${file.href.slice(source.href.length)} ${content.length}\n`).update(content);
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+async function filesOf(source: URL): Promise<URL[]> {
+  if (!source.href.endsWith('/')) return [source];
+  const entries = await readdir(source, { withFileTypes: true });
+  const nested = entries.map((entry) => filesOf(new URL(entry.isDirectory() ? `${entry.name}/` : entry.name, source)));
+  return (await Promise.all(nested)).flat().sort((a, b) => (a.href < b.href ? -1 : 1));
+}
+
+/** A folder `name/` with `name.js` and the world `name` in `wit/`. The tool runs in that folder: its module loader sees nothing above it. */
+async function quickjsComponent(folder: URL): Promise<Uint8Array> {
+  const name = folder.pathname.split('/').at(-2) as string;
+  const output = fileURLToPath(new URL(`${name}-${randomUUID()}.component`, CACHE));
+  await mkdir(CACHE, { recursive: true });
+  const options = ['--wit', 'wit', '--world-name', name, '--backend', 'qjs', '--backend-qjs-disable-async', '--out', output];
+  try {
+    await promisify(execFile)(process.execPath, [fileURLToPath(JCO), 'componentize', `${name}.js`, ...options], { cwd: fileURLToPath(folder) });
+    return await readFile(output);
+  } finally {
+    await rm(output, { force: true });
+  }
+}
+
+async function textModule(file: URL): Promise<Uint8Array> {
+  return wat(await readFile(file, 'utf8'));
+}
+
+if (import.meta.main) {
+  for (const name of guestNames) console.log(`${name}: ${(await guest(name)).length} bytes`);
+}
