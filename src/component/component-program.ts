@@ -5,7 +5,7 @@ import type { CoreImports, Meter } from '../metering/meter.ts';
 import type { MeterDescriptor } from '../metering/rewrite.ts';
 import { checkArguments } from './arguments.ts';
 import type { Artifact } from './artifact.ts';
-import { DROP, Guards } from './guards.ts';
+import { Guards } from './guards.ts';
 import { pascalCase, placeOf, withoutVersion } from './naming.ts';
 import { type ExportedFunction, type ImportObject, type Program, type ProgramInstance, splitName } from './program.ts';
 import { compileGlue } from './scope.ts';
@@ -25,14 +25,14 @@ export function componentProgram(artifact: Artifact, modules: readonly WebAssemb
   const descriptors = new Map(artifact.modules.map(({ descriptor }, index) => [modules[index] as WebAssembly.Module, descriptor]));
 
   const instantiate = (meter: Meter, provided: ImportObject, limits: Limits = presets.default): ProgramInstance => {
-    const guards = new Guards(meter.control, limits);
+    const guards = new Guards(meter, limits);
     const given = selectImports(imports, provided);
     const instantiateCore = (module: WebAssembly.Module, core: CoreImports = {}) => ({
       exports: meter.instantiate(module, descriptors.get(module) as MeterDescriptor, core),
     });
     const transpiled = glue(guards.scope)((name) => byName.get(name) as WebAssembly.Module, given, instantiateCore);
-    const interfaces = selectExports(exports, transpiled);
-    return { functions: bindFunctions(exports, interfaces, resourceCheck(interfaces, given), guards), interfaces };
+    const interfaces = selectExports(exports, transpiled, guards);
+    return { functions: bindFunctions(exports, interfaces, resourceCheck(interfaces, given, guards), guards), interfaces };
   };
   return Object.freeze({ kind, bytes, imports, exports, instantiate });
 }
@@ -53,25 +53,30 @@ function selectImports(imports: Program['imports'], provided: ImportObject): Int
   return given;
 }
 
-function selectExports(exports: Program['exports'], transpiled: Members): Interfaces {
+function selectExports(exports: Program['exports'], transpiled: Members, guards: Guards): Interfaces {
   const interfaces: Record<string, Record<string, unknown>> = Object.create(null);
   for (const { name, kind } of exports) {
     const [owner, member] = splitName(name);
-    const from = owner === '' ? transpiled : (transpiled[owner] as Members);
+    const from = owner === '' ? transpiled : (transpiled[owner] as Members | undefined);
     interfaces[owner] ??= Object.create(null) as Record<string, unknown>;
-    const value = from[memberName(member, kind)];
-    interfaces[owner][memberName(member, kind)] = value;
-    if (kind === 'resource') makeDisposable(value as Class);
+    const property = memberName(member, kind);
+    interfaces[owner][property] = from?.[property] ?? (kind === 'resource' ? unexported(guards) : undefined);
   }
   for (const members of Object.values(interfaces)) Object.freeze(members);
   return Object.freeze(interfaces);
 }
 
-function makeDisposable({ prototype }: Class): void {
-  const dispose = function (this: { [DROP]?: () => void }): void {
-    this[DROP]?.();
+// The glue does not export the class of a resource that has no functions of its own; its resources are known by having been given out.
+function unexported(guards: Guards): Class {
+  return class {
+    static [Symbol.hasInstance](value: unknown): boolean {
+      return typeof value === 'object' && value !== null && guards.isLiveResource(value);
+    }
+
+    constructor() {
+      throw new TypeError('this resource has no constructor');
+    }
   };
-  Object.defineProperty(prototype, Symbol.dispose, { value: dispose, writable: true, configurable: true });
 }
 
 // Methods, static functions and constructors come with the class of their resource.
@@ -110,17 +115,13 @@ function callableAt(members: Members, name: string): Callable {
   return (self, ...args) => Reflect.apply(method, self, args);
 }
 
-// A resource is of the class that stands for its type; one of the guest's own also has to hold a handle, which it loses when it is dropped or given away.
-function resourceCheck(exported: Interfaces, imported: Interfaces): ResourceCheck {
+// A resource is of the class that stands for its type; one of the guest's own also has to be alive.
+function resourceCheck(exported: Interfaces, imported: Interfaces, guards: Guards): ResourceCheck {
   return (resource, value) => {
     const [owner, name] = resource.includes('#') ? splitName(resource) : ['', resource];
     const own = exported[owner]?.[pascalCase(name)];
-    if (typeof own === 'function') return value instanceof own && holdsHandle(value);
+    if (typeof own === 'function') return value instanceof own && guards.isLiveResource(value);
     const host = owner === '' ? imported[name]?.default : imported[withoutVersion(owner)]?.[pascalCase(name)];
     return typeof host === 'function' && value instanceof host;
   };
-}
-
-function holdsHandle(value: object): boolean {
-  return Object.getOwnPropertySymbols(value).some((symbol) => symbol.description === 'handle' && (value as Record<symbol, unknown>)[symbol] !== undefined);
 }

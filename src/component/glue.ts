@@ -3,9 +3,6 @@
 // guest's can hide. An edit that no longer matches what it was written for fails loudly instead of leaving its place open.
 import { GloveportError } from '../errors.ts';
 
-/** Part of the cache's key: raise it whenever an edit, or the guards' names, change. */
-export const GLUE_VERSION = 1;
-
 interface Edit {
   /** What the edit is for; named in the error when it does not fit. */
   readonly purpose: string;
@@ -34,9 +31,9 @@ const EDITS: readonly Edit[] = [
   {
     purpose: 'lists are charged before they are lifted',
     pattern: /for \(let i = 0; i < (len\d+); i\+\+\) \{\s*const base = (base\d+) \+ i \* (\d+);/g,
-    replacement: '$$elements($1, $3);\nfor (let i = 0; i < $1; i++) {\nconst base = $2 + i * $3;',
+    replacement: '$$elements($1, $3); for (let i = 0; i < $1; i++) { const base = $2 + i * $3;',
     matches: 'any number',
-    leaves: /(?<!\$elements\(len\d+, \d+\);\n)for \(let i = 0; i < len\d/,
+    leaves: /(?<!\$elements\(len\d+, \d+\); )for \(let i = 0; i < len\d/,
   },
   {
     purpose: 'lists of numbers are copied within bounds',
@@ -48,8 +45,9 @@ const EDITS: readonly Edit[] = [
   {
     purpose: 'copies between memories are charged',
     pattern: /(function trampoline\d+ ?\(from_ptr, len, to_ptr\) \{)/g,
-    replacement: '$1\n$$bytes(len);',
+    replacement: '$1 $$bytes(len);',
     matches: 'any number',
+    leaves: /\(from_ptr, len, to_ptr\) \{(?! \$bytes)/,
   },
   {
     purpose: 'a handle that is borrowed exists',
@@ -61,18 +59,18 @@ const EDITS: readonly Edit[] = [
   {
     purpose: 'a handle that is looked up or dropped exists',
     pattern: /(function rscTable(?:Get|Remove)\(table, handle\) \{)/g,
-    replacement: '$1\n$$entry(table, handle);',
+    replacement: '$1 $$entry(table, handle);',
     matches: 'any number',
   },
   {
     purpose: 'handles are counted',
     pattern: /(function rscTableCreateOwn\(table, rep\) \{)/,
-    replacement: '$1\n$$created(table);',
+    replacement: '$1 $$created(table);',
     matches: 'at most once',
   },
   {
-    // Each resource would carry a function that runs the guest's destructor, out of reach of the meter.
-    purpose: "a guest's resources are dropped through their class",
+    // Each resource would carry a function that runs the guest's destructor out of the meter's reach; see FinalizationRegistry in `guards.ts`.
+    purpose: "a guest's resources are dropped by calls of their own",
     pattern: /(Object\.defineProperty\(\w+, )symbolDispose(, \{ writable: true, value: function)|(\w+\[)symbolDispose(\] = emptyFunc;)/g,
     replacement: '$1$3$$drop$2$4',
     matches: 'any number',
@@ -87,7 +85,7 @@ const EDITS: readonly Edit[] = [
   {
     purpose: 'each call of an import has the host bytes to itself',
     pattern: /(function _lowerImportBackwardsCompat\(args\) \{)/,
-    replacement: '$1\n$$crossing();',
+    replacement: '$1 $$crossing();',
     matches: 'at most once',
   },
   {
@@ -113,11 +111,15 @@ const UNUSED_REPS: Edit = {
   matches: 'at most once',
 };
 
+/** Everything that is done to the generated source, as text; part of the cache's key. */
+export const GLUE_VERSION: string = [...EDITS, UNUSED_REPS].map(({ pattern, replacement }) => `${pattern} ${replacement}`).join('\n');
+
 /**
  * The generated source as the body of a function that returns `instantiate`. Its free names are those of `scope.ts` and `guards.ts`.
- * @throws GloveportError INTERNAL when the transpiler's output is not what the edits were written for.
+ * @throws GloveportError INTERNAL when the transpiler's output is not what the edits were written for, UNSUPPORTED_FEATURE for imports with names of its own.
  */
 export function hardenGlue(generated: string): string {
+  refuseHiddenImports(generated);
   const edits = generated.includes('_createdReps.has(') ? EDITS : [...EDITS, UNUSED_REPS];
   return edits.reduce(apply, generated);
 }
@@ -129,6 +131,19 @@ function apply(source: string, { purpose, pattern, replacement, matches, leaves 
   const edited = source.replace(pattern, replacement);
   if (leaves?.test(withoutStrings(edited))) throw misfit(purpose, 'a place was left');
   return edited;
+}
+
+// Numbered names are the transpiler's own. Where it declares one that an import has too, that hides the import, and something else would be called.
+function refuseHiddenImports(source: string): void {
+  for (const [, members, only] of source.matchAll(/^\s*const (?:\{ ([^}]*) \}|(\w+)) = imports\b/gm)) {
+    for (const member of (members ?? (only as string)).split(',')) {
+      const name = member.slice(member.indexOf(':') + 1).trim();
+      if (!/^[A-Za-z]+\d+$/.test(name) || !new RegExp(`\\b(?:var|let|const|function|class) ${name}\\b(?! = imports)|[(,] ?${name}[,)]`).test(source)) continue;
+      throw new GloveportError('UNSUPPORTED_FEATURE', `the component imports '${name}', a name that the transpiler uses itself`, {
+        feature: `imports called ${name}`,
+      });
+    }
+  }
 }
 
 // Literals hold names of the guest's, which may look like code.

@@ -3,6 +3,7 @@
 import { GloveportError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { GuestControl } from '../metering/control.ts';
+import type { Meter } from '../metering/meter.ts';
 
 /** Fuel units for one call of an import, on top of the meter's own price: the glue around it takes microseconds. */
 const CROSSING_FUEL = 10_000;
@@ -14,9 +15,6 @@ const COPIED_PER_UNIT = 16;
 // Reps of resources that move between nested components stay known after the handle is gone; this many for each handle that is allowed at once.
 const REPS_PER_HANDLE = 1_000;
 
-/** Where a resource that a guest exports keeps the function that drops it. */
-export const DROP: unique symbol = Symbol('drop');
-
 type HandleTable = number[] & { readonly _createdReps?: ReadonlySet<number> };
 
 /** The guards of one guest. A call into it, and each import that it calls, may make values of up to `limits.hostBytes`. */
@@ -25,10 +23,12 @@ export class Guards {
   readonly scope: Readonly<Record<string, unknown>>;
   readonly #control: GuestControl;
   readonly #limits: Limits;
+  readonly #resources = new WeakSet<object>();
   #hostBytes = 0;
 
-  constructor(control: GuestControl, limits: Limits) {
-    this.#control = control;
+  /** @param meter runs the destructors of resources that are disposed of. */
+  constructor(meter: Meter, limits: Limits) {
+    this.#control = meter.control;
     this.#limits = limits;
     const decode = (view: Uint8Array, decoder: TextDecoder) => this.#decode(view, decoder);
     this.scope = {
@@ -39,6 +39,7 @@ export class Guards {
       $created: (table: HandleTable) => this.#created(table),
       $crossing: () => this.#crossing(),
       $drop: DROP,
+      FinalizationRegistry: registryFor(this.#resources, meter),
       TextDecoder: class {
         readonly #decoder: TextDecoder;
 
@@ -51,6 +52,11 @@ export class Guards {
         }
       },
     };
+  }
+
+  /** Whether `value` is a resource that this guest gave out and still has. */
+  isLiveResource(value: object): boolean {
+    return this.#resources.has(value) && holdsHandle(value);
   }
 
   /** Starts a new account of host bytes: a call begins, or the values of the last one are done with. */
@@ -120,6 +126,35 @@ export class Guards {
   #fault(what: string): never {
     return this.#control.stop(new GloveportError('GUEST_TRAPPED', `the guest broke the canonical ABI: ${what}`, { trap: what }));
   }
+}
+
+// Where the glue keeps the function that drops a resource.
+const DROP: unique symbol = Symbol('drop');
+
+/**
+ * The glue registers every resource that it gives out, for the garbage collector to drop. That would run guest code at any time, so nothing is dropped
+ * but by `Symbol.dispose`, which is a call of the guest like any other.
+ */
+function registryFor(resources: WeakSet<object>, meter: Meter): new () => Pick<FinalizationRegistry<unknown>, 'register' | 'unregister'> {
+  return class {
+    register(resource: object): void {
+      resources.add(resource);
+      const dispose = (): void => {
+        const drop = (resource as { [DROP]?: () => void })[DROP];
+        if (drop !== undefined && meter.stopped === undefined) meter.run(drop);
+      };
+      Object.defineProperty(resource, Symbol.dispose, { value: dispose });
+    }
+
+    unregister(): boolean {
+      return false;
+    }
+  };
+}
+
+// A resource loses its handle when it is dropped or given away.
+function holdsHandle(value: object): boolean {
+  return Object.getOwnPropertySymbols(value).some((symbol) => symbol.description === 'handle' && (value as Record<symbol, unknown>)[symbol] !== undefined);
 }
 
 const FREE = 2 ** 30;

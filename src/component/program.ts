@@ -64,8 +64,9 @@ export interface ProgramInstance {
   /** By the names of {@link Program.exports}; see {@link findFunction}. */
   readonly functions: ReadonlyMap<string, ExportedFunction>;
   /**
-   * Functions and resource classes (with `Symbol.dispose`) of each exported interface in JavaScript's spelling, as objects without prototype; under '' those of the world itself.
-   * Neither their arguments nor their time is checked: what is handed on has to be wrapped. Empty for core modules.
+   * Functions and resource classes of each exported interface in JavaScript's spelling, as objects without prototype; under '' those of the world itself.
+   * Neither their arguments nor their time is checked: what is handed on has to be wrapped; only `Symbol.dispose` of a resource is a metered call of its own.
+   * Empty for core modules.
    */
   readonly interfaces: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** A core module's exported `memory`. */

@@ -40,7 +40,6 @@ const INTRINSICS: Readonly<Record<string, unknown>> = {
   Object,
   Promise,
   RangeError,
-  Reflect,
   Set,
   String,
   Symbol,
@@ -54,11 +53,6 @@ const INTRINSICS: Readonly<Record<string, unknown>> = {
   WebAssembly: limitedWebAssembly,
   globalThis: Object.freeze(Object.assign(Object.create(null), { WebAssembly: limitedWebAssembly })),
   console: Object.freeze({ debug: nothing, error: nothing }),
-  // A destructor that the garbage collector calls would run guest code outside of any call.
-  FinalizationRegistry: class {
-    register = nothing;
-    unregister = nothing;
-  },
   // Only ever set to look for deadlocks between asynchronous tasks, of which there are none.
   setTimeout: nothing,
 };
@@ -72,7 +66,7 @@ const nowhere = new Proxy(Object.create(null), { has: () => true, get: () => und
  */
 export function compileGlue(source: string): GlueFactory {
   const body = `with (nowhere) return function (${Object.keys(INTRINSICS)}) { 'use strict'; return function ($guards) {
-    const { $elements, $slice, $bytes, $entry, $created, $crossing, $drop, TextDecoder } = $guards;
+    const { $elements, $slice, $bytes, $entry, $created, $crossing, $drop, FinalizationRegistry, TextDecoder } = $guards;
     ${source}
   }; };`;
   let within: (nowhere: object) => (...intrinsics: unknown[]) => GlueFactory;

@@ -1,5 +1,5 @@
 // The classes of a component's exported resources. Their objects come out of calls, so the classes themselves are put under the guest's meter: whatever a
-// method, a constructor or a destructor does, it does inside a call with limits.
+// method or a constructor does, it does inside a call with limits.
 import { pascalCase, placeOf } from '../component/naming.ts';
 import { type ExportedFunction, type Program, type ProgramInstance, splitName } from '../component/program.ts';
 import type { Meter } from '../metering/meter.ts';
@@ -9,7 +9,8 @@ type Class = (new (...args: unknown[]) => object) & { prototype: Record<Property
 /** By the resource's name among the exports, `demo:plug/api@0.1.0#counter`. */
 export type ResourceClasses = ReadonlyMap<string, unknown>;
 
-/** Changes the classes of `instance` in place. Methods and static functions give promises, as all calls do; constructors and `Symbol.dispose` run at once. */
+/** Changes the classes of `instance` in place. Methods and static functions give promises, as all calls do; constructors run at once, as does the
+ * `Symbol.dispose` that each resource has of its own. */
 export function guardClasses(program: Program, instance: ProgramInstance, meter: Meter): ResourceClasses {
   const classes = new Map<string, unknown>();
   for (const { name, kind } of program.exports) {
@@ -48,12 +49,6 @@ function guardClass(original: Class, functions: readonly ExportedFunction[], met
         return call([this, ...args]);
       });
     }
-  }
-  const drop = original.prototype[Symbol.dispose] as ((this: unknown) => void) | undefined;
-  if (drop !== undefined) {
-    define(original.prototype, Symbol.dispose, function (this: unknown) {
-      if (meter.stopped === undefined) meter.run(() => drop.call(this));
-    });
   }
   const guarded = new Proxy(original, { construct: (_target, args) => (construct as (args: unknown[]) => object)(args) });
   define(original.prototype, 'constructor', guarded);

@@ -29,8 +29,7 @@ describe('gloveport run', () => {
   let folder: string;
   let echo: string;
   let spin: string;
-  const script = (): Promise<void> =>
-    writeFile(join(folder, 'script.php'), '<?php echo file_get_contents("/work/note.txt"), getenv("WHO"), "\\n";');
+  const script = (): Promise<void> => writeFile(join(folder, 'script.php'), '<?php echo file_get_contents("/work/note.txt"), getenv("WHO"), "\\n";');
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'gloveport-cli-'));
