@@ -32,7 +32,8 @@ const FLAG_OF: Readonly<Record<CapabilityName, number>> = Object.freeze({
   gpu: Cap.GPU,
 });
 
-const ALL = Object.values(FLAG_OF).reduce((mask, flag) => mask | flag, 0);
+/** Every flag together. */
+export const allCapabilities = Object.values(FLAG_OF).reduce((mask, flag) => mask | flag, 0);
 const DANGEROUS = Cap.FS_WRITE | Cap.NETWORK | Cap.PROCESS | Cap.ENV;
 
 /** Whether `mask` holds every flag of `capability`. @throws GloveportError INVALID_OPTION for an unknown bit. */
@@ -87,8 +88,8 @@ function flagOf(name: unknown): number {
 }
 
 function checkMask(mask: number): number {
-  if (!Number.isInteger(mask) || mask < 0 || (mask & ~ALL) !== 0 || mask > ALL) {
-    throw new GloveportError('INVALID_OPTION', `${describeValue(mask)} is not a set of capability flags; the highest is ${ALL} (all of them)`, {
+  if (!Number.isInteger(mask) || mask < 0 || (mask & ~allCapabilities) !== 0 || mask > allCapabilities) {
+    throw new GloveportError('INVALID_OPTION', `${describeValue(mask)} is not a set of capability flags; the highest is ${allCapabilities} (all of them)`, {
       option: 'grant',
       value: mask,
     });

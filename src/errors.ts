@@ -88,6 +88,22 @@ export function isGuestValue(error: unknown): error is ComponentError {
   return error instanceof ComponentError;
 }
 
+/** A limit's error. `maximum` is what is allowed and `value`, where it is known, what was wanted, both in the limit's own unit. */
+export function limitExceeded(code: ErrorCode, message: string, limit: string, maximum: number, value?: number): GloveportError {
+  return new GloveportError(code, message, value === undefined ? { limit, maximum } : { limit, value, maximum });
+}
+
+/** @throws GloveportError INVALID_OPTION unless `value` is an object (no array) whose own fields are all among `known`; `what` names it in the message. */
+export function checkFields(what: string, value: unknown, known: readonly string[]): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new GloveportError('INVALID_OPTION', `${what} has to be an object, not ${describeValue(value)}`, { option: what });
+  }
+  for (const field of Object.keys(value)) {
+    if (known.includes(field)) continue;
+    throw new GloveportError('INVALID_OPTION', `unknown field ${describeValue(field)} in ${what}; known are: ${known.join(', ')}`, { option: field });
+  }
+}
+
 /** What every call of a guest gets after `first` has stopped it. */
 export function poisonedBy(first: GloveportError): GloveportError {
   const message = `the guest was stopped before and cannot be used again; load the module anew. First cause: ${first.code}, ${first.message}`;

@@ -1,5 +1,5 @@
 // How much a guest may use: the presets, whose numbers are fixed, and the one function that resolves what a caller gave.
-import { GloveportError, describeValue } from './errors.ts';
+import { checkFields, describeValue, GloveportError } from './errors.ts';
 
 /** Limits of one guest. Every field is a finite positive integer; there is no value for 'unlimited'. */
 export interface Limits {
@@ -74,7 +74,7 @@ export const limits = Object.freeze({
 });
 
 export type LimitsPreset = keyof typeof limits;
-/** A preset's name, or some of the fields; missing and `undefined` fields are the default preset's. */
+/** A preset's name, or some of the fields; missing and `undefined` fields are the default preset's (in `Sandbox.restrictive`, the restrictive one's). */
 export type LimitsInput = LimitsPreset | { readonly [Field in keyof Limits]?: number | undefined };
 
 // What the engine can do at all: 65 536 pages of 64 KiB, 10 million table elements, and counters that are 31 bits wide on the guest's side.
@@ -86,10 +86,11 @@ const CEILING: Partial<Record<keyof Limits, number>> = {
 };
 
 /**
- * The limits that hold for `input`. Absence never means 'unlimited': a missing or `undefined` field is the default preset's.
+ * The limits that hold for `input`. Absence never means 'unlimited': a missing or `undefined` field is that of the preset `base`.
  * @throws GloveportError INVALID_OPTION for an unknown field or preset, NaN, an infinite, fractional, zero or negative number.
  */
-export function resolveLimits(input: LimitsInput = 'default'): Limits {
+export function resolveLimits(input: LimitsInput | undefined, base: LimitsPreset = 'default'): Limits {
+  if (input === undefined) return limits[base];
   if (typeof input === 'string') {
     if (!Object.hasOwn(limits, input)) {
       throw new GloveportError('INVALID_OPTION', `unknown limits preset ${describeValue(input)}; known are: ${Object.keys(limits).join(', ')}`, {
@@ -98,16 +99,9 @@ export function resolveLimits(input: LimitsInput = 'default'): Limits {
     }
     return limits[input];
   }
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
-    throw new GloveportError('INVALID_OPTION', `limits are a preset's name or an object of numbers, not ${describeValue(input)}`, { option: 'limits' });
-  }
-  const resolved: Record<keyof Limits, number> = { ...limits.default };
+  checkFields('limits', input, Object.keys(DEFAULT));
+  const resolved: Record<keyof Limits, number> = { ...limits[base] };
   for (const [field, value] of Object.entries(input)) {
-    if (!Object.hasOwn(DEFAULT, field)) {
-      throw new GloveportError('INVALID_OPTION', `unknown limit ${describeValue(field)}; known are: ${Object.keys(DEFAULT).join(', ')}`, {
-        option: `limits.${field}`,
-      });
-    }
     if (value === undefined) continue;
     const ceiling = CEILING[field as keyof Limits] ?? Number.MAX_SAFE_INTEGER;
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > ceiling) {

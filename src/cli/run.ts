@@ -1,10 +1,9 @@
 // `gloveport run`: a command (core module with `_start`, or component with `wasi:cli/run`) under grants and limits from the command line.
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { Cap, capabilityNames, parseCapabilities } from '../capabilities.ts';
-import { GloveportError } from '../errors.ts';
-import type { Limits, LimitsInput, LimitsPreset } from '../limits.ts';
-import { limits } from '../limits.ts';
+import { allCapabilities, capabilityNames, parseCapabilities } from '../capabilities.ts';
+import { describeValue, GloveportError } from '../errors.ts';
+import { type Limits, type LimitsInput, type LimitsPreset, limits } from '../limits.ts';
 import type { Usage } from '../sandbox/isolation.ts';
 import { Sandbox } from '../sandbox/sandbox.ts';
 import { hostDirectory, type Mount } from '../wasi/filesystem/mount.ts';
@@ -29,7 +28,7 @@ export function runCommand(): Command {
     .description('Run a WebAssembly command. Exits with its exit code, or with 125 when it could not be run or was stopped.')
     .argument('<file>', 'core module or component')
     .argument('[args...]', 'arguments of the guest; put -- before them')
-    .option('-g, --grant <names>', `capabilities, separated by commas: ${capabilityNames(allCapabilities()).join(', ')}, or none`, 'console')
+    .option('-g, --grant <names>', `capabilities, separated by commas: ${capabilityNames(allCapabilities).join(', ')}, or none`, 'console')
     .option('-d, --dir <host::guest[:rw]>', 'mount a directory, read-only unless :rw; needs fs-read, and fs-write to change it', collect, [])
     .option('-e, --env <name=value>', 'set an environment variable; needs env', collect, [])
     .addOption(new Option('-l, --limits <preset>', 'the limits to start from').choices(Object.keys(limits)).default('default'))
@@ -48,8 +47,8 @@ async function run(file: string, args: string[], options: RunOptions): Promise<v
   const sandbox = new Sandbox({
     grant: parseCapabilities(options.grant),
     limits: limitsOf(options),
-    mounts: Object.fromEntries(options.dir.map(mountOf)),
-    env: Object.fromEntries(options.env.map(variableOf)),
+    mounts: distinct('--dir', options.dir.map(mountOf)),
+    env: distinct('--env', options.env.map(variableOf)),
     args: [file, ...args],
     stdin: options.stdin ? readFileSync(0) : '',
     stdout: 'inherit',
@@ -87,13 +86,17 @@ function variableOf(text: string): [name: string, value: string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
+// What is said twice is a mistake, not a correction.
+function distinct<Value>(option: string, entries: readonly (readonly [name: string, value: Value])[]): Record<string, Value> {
+  const names = entries.map(([name]) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new GloveportError('INVALID_OPTION', `${option} is given twice for ${describeValue(twice)}`, { option });
+  return Object.fromEntries(entries);
+}
+
 function statistics(usage: Usage): string {
   const megabytes = (usage.peakMemoryBytes / 2 ** 20).toFixed(1);
   return `fuel ${usage.fuel}, peak memory ${megabytes} MiB, time ${usage.wallMs.toFixed(1)} ms, host calls ${usage.hostCalls}, output ${usage.outputBytes} bytes`;
-}
-
-function allCapabilities(): number {
-  return Object.values(Cap).reduce<number>((mask, flag) => mask | flag, 0);
 }
 
 function collect(value: string, values: readonly string[]): string[] {

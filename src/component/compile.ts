@@ -1,6 +1,6 @@
 // From untrusted bytes to a program. The order is the point: sizes and names are bounded before anything is validated, everything is validated before it is
 // rewritten or transpiled, and only what was rewritten is compiled.
-import { GloveportError, printable } from '../errors.ts';
+import { GloveportError, limitExceeded, printable } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { meter, type MeteredModule, REWRITER_VERSION } from '../metering/rewrite.ts';
 import { isComponent, readComponent } from '../wasm/component/reader.ts';
@@ -33,13 +33,7 @@ const programs = new ProgramCache();
  * @throws GloveportError MODULE_TOO_LARGE, INVALID_MODULE, UNSUPPORTED_FEATURE; IO_FAILED when `cacheDirectory` cannot be written.
  */
 export async function compileProgram(source: Uint8Array, { limits, cacheDirectory }: CompileOptions): Promise<Program> {
-  if (source.byteLength > limits.moduleBytes) {
-    throw new GloveportError('MODULE_TOO_LARGE', `the module has ${source.byteLength} bytes, over limits.moduleBytes of ${limits.moduleBytes}`, {
-      limit: 'moduleBytes',
-      value: source.byteLength,
-      maximum: limits.moduleBytes,
-    });
-  }
+  checkModuleBytes(source.byteLength, limits.moduleBytes);
   const bytes = new Uint8Array(source);
   const compileArtifact = isCoreModule(bytes) ? compileCore : isComponent(bytes) ? compileComponent : undefined;
   if (compileArtifact === undefined) throw new GloveportError('INVALID_MODULE', `this is no WebAssembly: ${describeBytes(bytes)}`, { offset: 0 });
@@ -52,6 +46,13 @@ export async function compileProgram(source: Uint8Array, { limits, cacheDirector
     if (cacheDirectory !== undefined && stored === undefined) await writeArtifact(cacheDirectory, key, artifact);
     return { program, bytes: artifact.modules.reduce((sum, module) => sum + module.bytes.byteLength, artifact.glue?.length ?? 0) };
   });
+}
+
+/** @throws GloveportError MODULE_TOO_LARGE over `maximum`, which is `limits.moduleBytes`. */
+export function checkModuleBytes(bytes: number, maximum: number): void {
+  if (bytes <= maximum) return;
+  const message = `the module has ${bytes} bytes, over limits.moduleBytes of ${maximum}`;
+  throw limitExceeded('MODULE_TOO_LARGE', message, 'moduleBytes', maximum, bytes);
 }
 
 async function compileCore(bytes: Uint8Array<ArrayBuffer>): Promise<Artifact> {
@@ -80,8 +81,17 @@ async function compileComponent(bytes: Uint8Array<ArrayBuffer>): Promise<Artifac
 }
 
 async function load(artifact: Artifact): Promise<Program> {
+  // All who load the same bytes share these descriptions, and they are what imports are linked and granted by.
+  freeze(artifact.imports);
+  freeze(artifact.exports);
   const modules = await Promise.all(artifact.modules.map(({ bytes }) => WebAssembly.compile(bytes)));
   return artifact.kind === 'core' ? coreProgram(artifact, modules[0] as WebAssembly.Module) : componentProgram(artifact, modules);
+}
+
+function freeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
+  Object.freeze(value);
+  for (const member of Object.values(value)) freeze(member);
 }
 
 // The rewriter goes first, as it is cheap and holds the budgets that the engine needs; what it makes is not used before the original has been validated.

@@ -89,6 +89,12 @@ const EDITS: readonly Edit[] = [
     matches: 'at most once',
   },
   {
+    purpose: "errors of the host's resources stop the guest",
+    pattern: /(function _trackHostOperation\(operation\) \{)/,
+    replacement: '$1 operation = $$host(operation);',
+    matches: 'at most once',
+  },
+  {
     purpose: 'nothing is collected for a log that is never written',
     pattern: /(?<![\w$])_debugLog\(/g,
     replacement: 'false && _debugLog(',

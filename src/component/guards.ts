@@ -3,7 +3,7 @@
 import { GloveportError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { GuestControl } from '../metering/control.ts';
-import type { Meter } from '../metering/meter.ts';
+import { isStackOverflow, type Meter } from '../metering/meter.ts';
 
 /** Fuel units for one call of an import, on top of the meter's own price: the glue around it takes microseconds. */
 const CROSSING_FUEL = 10_000;
@@ -38,6 +38,7 @@ export class Guards {
       $entry: (table: HandleTable, handle: number) => this.#entry(table, handle),
       $created: (table: HandleTable) => this.#created(table),
       $crossing: () => this.#crossing(),
+      $host: (operation: () => unknown) => () => this.#host(operation),
       $drop: DROP,
       FinalizationRegistry: registryFor(this.#resources, meter),
       TextDecoder: class {
@@ -67,6 +68,23 @@ export class Guards {
   #crossing(): void {
     this.reset();
     this.#control.charge(CROSSING_FUEL);
+  }
+
+  // Methods and constructors of the host's resources come here unbound; free functions are bound already (see `host-functions.ts`).
+  #host(operation: () => unknown): unknown {
+    const failed = (what: string, cause?: unknown): never =>
+      this.#control.stop(new GloveportError('HOST_FUNCTION_FAILED', `a host function ${what}`, {}, { cause }));
+    let result: unknown;
+    try {
+      result = operation();
+    } catch (error) {
+      const isErr = !(error instanceof Error) || Object.hasOwn(error, 'payload');
+      if (isErr || this.#control.isStop(error) || isStackOverflow(error)) throw error;
+      return failed('failed', error);
+    }
+    if (!(result instanceof Promise)) return result;
+    result.catch(() => undefined);
+    return failed('returned a Promise: the guest waits for the value itself');
   }
 
   #elements(length: number, size: number): void {

@@ -1,6 +1,7 @@
 // What every program looks like to the rooms above, whether it is a core module or a component, and whatever makes it run.
 import type { Limits } from '../limits.ts';
 import type { Meter } from '../metering/meter.ts';
+import type { EngineMemory } from '../wasm/engine.ts';
 import { camelCase, placeOf, withoutVersion } from './naming.ts';
 import { type CoreFunctionType, type FunctionType, isWitFunction } from './types.ts';
 
@@ -70,7 +71,7 @@ export interface ProgramInstance {
    */
   readonly interfaces: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** A core module's exported `memory`. */
-  readonly memory?: WebAssembly.Memory;
+  readonly memory?: EngineMemory;
 }
 
 /**

@@ -66,7 +66,7 @@ const nowhere = new Proxy(Object.create(null), { has: () => true, get: () => und
  */
 export function compileGlue(source: string): GlueFactory {
   const body = `with (nowhere) return function (${Object.keys(INTRINSICS)}) { 'use strict'; return function ($guards) {
-    const { $elements, $slice, $bytes, $entry, $created, $crossing, $drop, FinalizationRegistry, TextDecoder } = $guards;
+    const { $elements, $slice, $bytes, $entry, $created, $crossing, $host, $drop, FinalizationRegistry, TextDecoder } = $guards;
     ${source}
   }; };`;
   let within: (nowhere: object) => (...intrinsics: unknown[]) => GlueFactory;

@@ -2,6 +2,7 @@
 // the guest and every host function, and says what stopped a guest. What stops once stays stopped.
 import { GloveportError, isGuestValue, poisonedBy, printable } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import type { EngineModule } from '../wasm/engine.ts';
 import type { GuestControl } from './control.ts';
 import { Growth, GrowthKind, Reason, Slot } from './helpers.ts';
 import { prices } from './prices.ts';
@@ -24,7 +25,8 @@ export interface Usage {
 type HostFunction = (...values: unknown[]) => unknown;
 /** What a core module imports: module name, then name. */
 export type CoreImports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-export type CoreExports = Readonly<Record<string, WebAssembly.ExportValue>>;
+/** Functions, memories, tables, globals and tags by name, without a prototype. */
+export type CoreExports = Readonly<Record<string, unknown>>;
 
 /** Fuel units that a guest holds at a time, about a millisecond of work: the deadline is looked at once for each. */
 const QUANTUM = 1_000_000;
@@ -54,6 +56,8 @@ export class Meter {
   #fuel = 0;
   #wallMs = 0;
   #hostCalls = 0;
+  /** Bytes of the memories when they were let go of. */
+  #released: number | undefined;
 
   constructor(limits: Limits) {
     this.#limits = limits;
@@ -120,13 +124,22 @@ export class Meter {
     this.#halt(reason);
   }
 
+  /** Lets go of the guest's memories and tables; {@link usage} stays. Called after {@link abort}, at the end of a call that is still running. */
+  release(): void {
+    this.#released ??= this.#memoryBytes();
+    if (this.#running) return;
+    this.#memories.clear();
+    this.#tables.clear();
+    this.#counters.length = 0;
+  }
+
   /**
    * Instantiates a rewritten module with only the imports that it declares, host functions guarded, and runs its start function.
    * @param imports looked up by own property.
    * @returns the module's own exports, as an object without prototype.
    * @throws GloveportError LINK_FAILED for an import that is missing or of the wrong kind, MEMORY_EXCEEDED when its memories or tables start over the limit.
    */
-  instantiate(module: WebAssembly.Module, descriptor: MeterDescriptor, imports: CoreImports): CoreExports {
+  instantiate(module: EngineModule, descriptor: MeterDescriptor, imports: CoreImports): CoreExports {
     this.#checkInitialSizes(descriptor);
     const linked = this.#link(module, imports);
     let instance: WebAssembly.Instance;
@@ -145,7 +158,7 @@ export class Meter {
     if (elements > this.#limits.tableElements) throw exceeded('tableElements', elements, this.#limits.tableElements);
   }
 
-  #link(module: WebAssembly.Module, imports: CoreImports): WebAssembly.Imports {
+  #link(module: EngineModule, imports: CoreImports): WebAssembly.Imports {
     const linked: Record<string, Record<string, WebAssembly.ImportValue>> = Object.create(null);
     for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
       const provided = Object.hasOwn(imports, from) ? imports[from] : undefined;
@@ -180,7 +193,7 @@ export class Meter {
 
     const injected = new Set([descriptor.counter, descriptor.stack, descriptor.slots, descriptor.start]);
     for (const { name } of [...descriptor.memories, ...descriptor.tables]) injected.add(name);
-    const own: Record<string, WebAssembly.ExportValue> = Object.create(null);
+    const own: Record<string, unknown> = Object.create(null);
     for (const [name, value] of Object.entries(exports)) {
       if (injected.has(name)) continue;
       own[name] = value;
@@ -228,6 +241,7 @@ export class Meter {
       else if (this.#reason === undefined) counter.value = 0;
     }
     this.#running = false;
+    if (this.#released !== undefined) this.release();
   }
 
   /** Units that the running call has burnt. */
@@ -339,6 +353,7 @@ export class Meter {
   }
 
   #memoryBytes(): number {
+    if (this.#released !== undefined) return this.#released;
     let bytes = 0;
     for (const memory of this.#memories) bytes += memory.buffer.byteLength;
     return bytes;
@@ -374,7 +389,7 @@ function stackExceeded(limits: Limits, cause?: unknown): GloveportError {
   );
 }
 
-// The engine's own overflow is a RangeError like those of typed arrays; only its message tells them apart.
-function isStackOverflow(error: unknown): boolean {
+/** Whether `error` is the engine's own stack overflow: a RangeError like those of typed arrays, told apart by its message only. */
+export function isStackOverflow(error: unknown): boolean {
   return error instanceof RangeError && /call stack/i.test(error.message);
 }

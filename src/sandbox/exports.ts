@@ -4,15 +4,33 @@ import { type Program, splitName } from '../component/program.ts';
 import type { ResourceClasses } from './resources.ts';
 
 /**
- * What a guest's exports look like for a type written as the guest has them: functions give promises, interfaces are objects of them.
+ * What a guest's exports look like for a type written as the guest has them: functions give promises, interfaces are objects of them, classes of resources
+ * are constructed at once and their methods give promises.
  */
-export type GuestExports<Exports> = {
-  readonly [Name in keyof Exports]: Exports[Name] extends (...args: infer Args) => infer Result
-    ? (...args: Args) => Promise<Awaited<Result>>
-    : Exports[Name] extends object
-      ? GuestExports<Exports[Name]>
+export type GuestExports<Exports> = { readonly [Name in keyof Exports]: GuestExport<Exports[Name]> };
+
+type GuestExport<Export> = Export extends (...args: infer Args) => infer Result
+  ? (...args: Args) => Promise<GuestValue<Awaited<Result>>>
+  : Export extends abstract new (
+        ...args: infer Args
+      ) => infer Resource
+    ? (new (...args: Args) => GuestValue<Resource>) & GuestExports<Omit<Export, 'prototype'>>
+    : Export extends object
+      ? GuestExports<Export>
       : unknown;
-};
+
+/** A value that a guest gives out. Only resources have methods; all other values are what they are. */
+type GuestValue<Value> = Value extends readonly unknown[] | ArrayBufferView
+  ? Value
+  : Value extends object
+    ? {
+        [Name in keyof Value]: Name extends string
+          ? Value[Name] extends (...args: infer Args) => infer Result
+            ? (...args: Args) => Promise<GuestValue<Awaited<Result>>>
+            : Value[Name]
+          : Value[Name];
+      }
+    : Value;
 
 type Call = (name: string, args: readonly unknown[]) => Promise<unknown>;
 

@@ -5,6 +5,7 @@ import { ComponentError, describeValue, GloveportError, poisonedBy } from '../er
 import { exportsFacade, type GuestExports } from './exports.ts';
 import type { Isolate, Usage } from './isolation.ts';
 
+/** `ready` for a call, in the middle of one, `poisoned` by what stopped it, or `disposed` of. */
 export type GuestState = 'ready' | 'running' | 'poisoned' | 'disposed';
 
 /** What a command did: its exit code, and what it wrote as far as it was captured, decoded as UTF-8. */
@@ -33,7 +34,7 @@ export class Guest<Exports extends object = Record<string, unknown>> {
     this.#isolate = isolate;
     this.#signal = signal;
     signal?.addEventListener('abort', this.#onAbort);
-    this.#entry = program.exports.find(({ name }) => (program.kind === 'core' ? name === '_start' : /^wasi:cli\/run@[^#]+#run$/.test(name)))?.name;
+    this.#entry = entryOf(program);
     this.exports = exportsFacade<Exports>(program, isolate.classes, (name, args) => this.call(name, ...args));
   }
 
@@ -67,12 +68,14 @@ export class Guest<Exports extends object = Record<string, unknown>> {
    */
   async call(name: string, ...args: unknown[]): Promise<unknown> {
     this.#checkUsable();
+    checkName(name);
     return await this.#isolate.call(name, args);
   }
 
-  /** The same as {@link call}, at once. */
+  /** The same as {@link call}, at once, with the same errors. @throws GloveportError UNSUPPORTED_FEATURE where the guest is not on this thread. */
   callSync(name: string, ...args: unknown[]): unknown {
     this.#checkUsable();
+    checkName(name);
     if (this.#isolate.callSync === undefined) throw new GloveportError('UNSUPPORTED_FEATURE', 'callSync() works only with inline isolation; use call()');
     return this.#isolate.callSync(name, args);
   }
@@ -90,12 +93,12 @@ export class Guest<Exports extends object = Record<string, unknown>> {
     return { exitCode, stdout: this.stdout, stderr: this.stderr };
   }
 
-  /** Takes capabilities back, also for what is open already. */
+  /** Takes capabilities back, also for what is open already. @throws GloveportError INVALID_OPTION for an unknown one. */
   revoke(capabilities: number | string | readonly string[]): void {
     this.#isolate.revoke(parseCapabilities(capabilities));
   }
 
-  /** Stops the guest for good, whatever it is doing. */
+  /** Stops the guest for good, whatever it is doing: its call, and every later one, fails. `reason` becomes the error's cause. Never throws. */
   abort(reason?: unknown): void {
     const text = reason === undefined ? '' : `: ${reason instanceof Error ? reason.message : describeValue(reason)}`;
     this.#isolate.abort(new GloveportError('ABORTED', `the guest was aborted${text}`, {}, { cause: reason }));
@@ -133,6 +136,17 @@ export class Guest<Exports extends object = Record<string, unknown>> {
     if (this.#disposed) throw new GloveportError('DISPOSED', 'the guest was disposed of; load the module again');
     if (this.#isolate.stopped !== undefined) throw poisonedBy(this.#isolate.stopped);
   }
+}
+
+function checkName(name: unknown): void {
+  if (typeof name === 'string') return;
+  throw new GloveportError('INVALID_ARGUMENT', `a function's name is a string, not ${describeValue(name)}`, { path: 'name' });
+}
+
+/** What {@link Guest.run} calls: no parameters, whatever else has the name. */
+function entryOf({ kind, exports }: Program): string | undefined {
+  const isEntry = kind === 'core' ? (name: string) => name === '_start' : (name: string) => /^wasi:cli\/run@[^#]+#run$/.test(name);
+  return exports.find(({ name, type }) => type?.params.length === 0 && isEntry(name))?.name;
 }
 
 function decode(bytes: Uint8Array): string {

@@ -30,9 +30,13 @@ class InlineIsolate implements Isolate {
     this.#wasi = new WasiHost({ ...policy, stdout: this.#stdout.write, stderr: this.#stderr.write }, control);
     try {
       const imports = mapImports(program, this.#wasi, policy.imports, () => this.#instance?.memory, control);
-      this.#instance = this.#meter.run(() => program.instantiate(this.#meter, imports, policy.limits));
-      initialize(this.#instance, this.#meter);
-      this.classes = guardClasses(program, this.#instance, this.#meter);
+      const instance = this.#meter.run(() => {
+        const made = program.instantiate(this.#meter, imports, policy.limits);
+        this.#instance = made;
+        initialize(made);
+        return made;
+      });
+      this.classes = guardClasses(program, instance, this.#meter);
     } catch (error) {
       this.#wasi.dispose();
       throw error;
@@ -79,6 +83,7 @@ class InlineIsolate implements Isolate {
 
   dispose(): void {
     this.#wasi.dispose();
+    this.#meter.release();
     this.#instance = undefined;
   }
 
@@ -95,7 +100,9 @@ class InlineIsolate implements Isolate {
 }
 
 // A core module without a main function may export one that sets it up, by the convention of the tools that make such reactors.
-function initialize(instance: ProgramInstance, meter: Meter): void {
-  const start = instance.functions.get('_initialize');
-  if (start !== undefined && !instance.functions.has('_start')) meter.run(() => start.invoke(start.check([])));
+function initialize({ functions }: ProgramInstance): void {
+  const start = functions.get('_initialize');
+  if (start === undefined || functions.has('_start')) return;
+  if (start.type.params.length > 0) throw new GloveportError('INVALID_MODULE', 'the module exports an _initialize that takes parameters, which none may');
+  start.invoke([]);
 }

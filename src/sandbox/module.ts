@@ -2,9 +2,10 @@
 import { hasDangerousCapabilities } from '../capabilities.ts';
 import { compileProgram } from '../component/compile.ts';
 import type { Program, ProgramExport, ProgramImport } from '../component/program.ts';
-import { GloveportError } from '../errors.ts';
+import { checkFields, GloveportError } from '../errors.ts';
 import { type LimitsInput, resolveLimits } from '../limits.ts';
 import { requiredBy } from '../wasi/imports.ts';
+import { optional } from './options.ts';
 import { type ByteSource, readSource } from './source.ts';
 
 export type { ProgramExport as ModuleExport, ProgramImport as ModuleImport };
@@ -21,7 +22,6 @@ export class Module {
   readonly requires: number;
   /** Whether `requires` holds a dangerous one. */
   readonly dangerous: boolean;
-  readonly #program: Program;
 
   /** @internal */
   constructor(program: Program) {
@@ -31,19 +31,24 @@ export class Module {
     this.exports = program.exports;
     this.requires = requiredBy(program.imports);
     this.dangerous = hasDangerousCapabilities(this.requires);
-    this.#program = program;
+    PROGRAMS.set(this, program);
     Object.freeze(this);
   }
+}
 
-  /** @internal */
-  static programOf(module: Module): Program {
-    return module.#program;
-  }
+// Kept aside: a program can be instantiated under any policy, a module only under a sandbox's.
+const PROGRAMS = new WeakMap<Module, Program>();
+
+export function programOf(module: Module): Program {
+  const program = PROGRAMS.get(module);
+  if (program === undefined) throw new GloveportError('INVALID_OPTION', 'a module is made by compile()', { option: 'source' });
+  return program;
 }
 
 /** Bytes, a file's path or `file:` URL, or a module that is compiled already. */
 export type Source = ByteSource | Module;
 
+/** What {@link compile} takes besides the source. */
 export interface CompileOptions {
   /** Only `moduleBytes` matters here; the other limits hold when a guest is made. */
   readonly limits?: LimitsInput | undefined;
@@ -56,10 +61,10 @@ export interface CompileOptions {
  * @throws GloveportError INVALID_MODULE, UNSUPPORTED_FEATURE, MODULE_TOO_LARGE, FILE_NOT_FOUND, IO_FAILED, INVALID_OPTION.
  */
 export async function compile(source: ByteSource, options: CompileOptions = {}): Promise<Module> {
-  const { limits, cacheDirectory, ...unknown } = options;
-  for (const name of Object.keys(unknown))
-    throw new GloveportError('INVALID_OPTION', `unknown option '${name}'; known are: limits, cacheDirectory`, { option: name });
+  checkFields('options', options, ['limits', 'cacheDirectory']);
+  const { limits, cacheDirectory } = options;
   const resolved = resolveLimits(limits);
+  optional('cacheDirectory', 'string', cacheDirectory);
   const bytes = await readSource(source, resolved.moduleBytes);
   const program = await compileProgram(bytes, { limits: resolved, ...(cacheDirectory === undefined ? {} : { cacheDirectory }) });
   return new Module(program);

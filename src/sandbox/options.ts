@@ -1,8 +1,8 @@
 // What a caller may say of a sandbox, checked once and turned into a policy that nothing can change any more.
 import { Cap, parseCapabilities } from '../capabilities.ts';
-import { describeValue, GloveportError, printable } from '../errors.ts';
+import { checkFields, describeValue, GloveportError, printable } from '../errors.ts';
 import { type Limits, type LimitsInput, resolveLimits } from '../limits.ts';
-import { isMount, type Mount } from '../wasi/filesystem/mount.ts';
+import { guestPath, isMount, type Mount } from '../wasi/filesystem/mount.ts';
 import type { HostFunctions } from '../wasi/imports.ts';
 
 /** Where a guest's output goes: kept for the caller, to the process's own stream, nowhere, or to a function that gets each chunk. */
@@ -11,6 +11,7 @@ export type OutputOption = 'capture' | 'inherit' | 'ignore' | ((chunk: Uint8Arra
 /** In which kind of place guests run. */
 export type IsolationKind = 'inline' | 'worker' | 'process';
 
+/** What a guest may touch and use; everything that is left out has the default named with it. */
 export interface SandboxOptions {
   /** Capabilities: flags of {@link Cap}, or names such as `'fs-read'`. Default `Cap.CONSOLE`. */
   readonly grant?: number | string | readonly string[] | undefined;
@@ -35,6 +36,8 @@ export interface SandboxOptions {
    * function at the top level stands for a function that a world imports directly. Only own properties are looked at; `this` is undefined.
    */
   readonly imports?: HostFunctions | undefined;
+  /** Not available yet: UNSUPPORTED_FEATURE. */
+  readonly network?: { readonly hosts: readonly string[] } | undefined;
   /** Default `'inline'`, the only kind so far. */
   readonly isolation?: IsolationKind | undefined;
   /** Refuse to load a module that imports what is not granted, instead of denying it inside the guest. Default false. */
@@ -64,13 +67,8 @@ export interface Policy {
 
 /** @throws GloveportError INVALID_OPTION naming the option, what was found and what is expected; UNSUPPORTED_FEATURE for what is not built yet. */
 export function resolveOptions(options: SandboxOptions): Policy {
-  if (typeof options !== 'object' || options === null) throw invalid('options', 'an object', options);
-  for (const name of Object.keys(options)) {
-    if (name === 'network') throw unsupportedOption('network', 'network access');
-    if (!Object.hasOwn(RESOLVE, name)) {
-      throw new GloveportError('INVALID_OPTION', `unknown option ${describeValue(name)}; known are: ${Object.keys(RESOLVE).join(', ')}`, { option: name });
-    }
-  }
+  checkFields('options', options, optionNames);
+  if (options.network !== undefined) throw unsupportedOption('network', 'network access');
   const policy = Object.fromEntries(Object.entries(RESOLVE).map(([name, resolve]) => [name, resolve((options as Record<string, unknown>)[name] as never)]));
   const { grant, ...others } = policy;
   return Object.freeze({ ...others, grants: grant } as unknown as Policy);
@@ -80,7 +78,7 @@ const RESOLVE = {
   grant: (value: SandboxOptions['grant']) => (value === undefined ? Cap.CONSOLE : parseCapabilities(value)),
   limits: (value: LimitsInput | undefined) => resolveLimits(value),
   mounts: (value: unknown) => record('mounts', value, (mount, name) => checkMount(mount as Mount, name)),
-  denyPaths: (value: unknown) => list('denyPaths', value, []).map((path) => guestPath('denyPaths', path)),
+  denyPaths: (value: unknown) => list('denyPaths', value, []).map((path) => guestPath(path, 'denyPaths')),
   env: (value: unknown) => record('env', value, (text, name) => checkVariable(text as string, name)),
   args: (value: unknown) => list('args', value, ['guest']).map((text, index) => withoutNul(`args[${index}]`, text)),
   stdin: (value: unknown) => checkStdin(value),
@@ -92,18 +90,13 @@ const RESOLVE = {
   cacheDirectory: (value: unknown) => optional('cacheDirectory', 'string', value),
 };
 
+/** The names of all options. */
+export const optionNames: readonly string[] = Object.freeze([...Object.keys(RESOLVE), 'network']);
+
 function checkMount(mount: Mount, path: string): Mount {
-  guestPath('mounts', path);
+  guestPath(path, 'mounts');
   if (!isMount(mount)) throw invalid(`mounts['${printable(path, 80)}']`, 'a directory made by memoryDirectory() or hostDirectory()', mount);
   return mount;
-}
-
-function guestPath(option: string, path: string): string {
-  withoutNul(option, path);
-  if (!path.startsWith('/') || path.split('/').some((part) => part === '..' || part === '.')) {
-    throw invalid(option, 'an absolute path without . or .. parts', path);
-  }
-  return path;
 }
 
 function checkVariable(value: string, name: string): string {
@@ -149,11 +142,16 @@ function record<Value>(option: string, value: unknown, check: (value: unknown, n
 
 function list(option: string, value: unknown, fallback: readonly string[]): readonly string[] {
   if (value === undefined) return fallback;
-  if (!Array.isArray(value) || value.some((item) => typeof item !== 'string')) throw invalid(option, 'an array of strings', value);
+  if (!Array.isArray(value) || Array.from(value).some((item) => typeof item !== 'string')) throw invalid(option, 'an array of strings', value);
   return value;
 }
 
-function optional<Kind extends 'boolean' | 'string'>(option: string, kind: Kind, value: unknown): (Kind extends 'boolean' ? boolean : string) | undefined {
+/** `value`, if it is of that kind or undefined. @throws GloveportError INVALID_OPTION otherwise. */
+export function optional<Kind extends 'boolean' | 'string'>(
+  option: string,
+  kind: Kind,
+  value: unknown,
+): (Kind extends 'boolean' ? boolean : string) | undefined {
   if (value !== undefined && typeof value !== kind) throw invalid(option, `a ${kind}`, value);
   return value as (Kind extends 'boolean' ? boolean : string) | undefined;
 }

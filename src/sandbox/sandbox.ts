@@ -1,13 +1,17 @@
 // A sandbox: an immutable policy, from which guests are loaded.
 import { Cap, capabilityNames, parseCapabilities } from '../capabilities.ts';
 import type { Program } from '../component/program.ts';
-import { describeValue, GloveportError } from '../errors.ts';
+import { checkFields, describeValue, GloveportError } from '../errors.ts';
+import { checkModuleBytes } from '../component/compile.ts';
+import { requiredBy } from '../wasi/imports.ts';
+import { type Limits, resolveLimits } from '../limits.ts';
 import { Guest } from './guest.ts';
 import { startInline } from './inline.ts';
 import type { StartIsolate } from './isolation.ts';
-import { compile, Module, type Source } from './module.ts';
-import { type IsolationKind, type Policy, resolveOptions, type SandboxOptions } from './options.ts';
+import { compile, Module, programOf, type Source } from './module.ts';
+import { type IsolationKind, optionNames, type Policy, resolveOptions, type SandboxOptions } from './options.ts';
 
+/** What {@link Sandbox.load} takes besides the source. */
 export interface LoadOptions {
   /** Aborts loading, and stops the guest afterwards. */
   readonly signal?: AbortSignal | undefined;
@@ -27,9 +31,10 @@ export class Sandbox {
     this.#policy = resolveOptions(options);
   }
 
-  /** A sandbox without any capability and with the restrictive limits; both can be given otherwise. */
+  /** A sandbox without any capability and with the restrictive limits; grants, and single limits, can be given otherwise. */
   static restrictive(options: SandboxOptions = {}): Sandbox {
-    return new Sandbox({ ...options, grant: options.grant ?? Cap.NONE, limits: options.limits ?? 'restrictive' });
+    checkFields('options', options, optionNames);
+    return new Sandbox({ ...options, grant: options.grant ?? Cap.NONE, limits: resolveLimits(options.limits, 'restrictive') });
   }
 
   /** The capabilities that guests get. */
@@ -37,7 +42,8 @@ export class Sandbox {
     return this.#policy.grants;
   }
 
-  get limits(): Policy['limits'] {
+  /** The limits that hold for each guest. */
+  get limits(): Limits {
     return this.#policy.limits;
   }
 
@@ -62,9 +68,11 @@ export class Sandbox {
     const module = source instanceof Module ? source : await compile(source, { limits: this.#policy.limits, cacheDirectory: this.#policy.cacheDirectory });
     throwIfAborted(signal);
     this.#checkModule(module);
-    const program = Module.programOf(module);
-    const isolate = await this.#start(program);
-    return new Guest<Exports>(program, isolate, signal);
+    const program = programOf(module);
+    const guest = new Guest<Exports>(program, await this.#start(program), signal);
+    if (signal?.aborted) guest.dispose();
+    throwIfAborted(signal);
+    return guest;
   }
 
   // The policy is made of the same option names, and what it holds is the sandbox's own copy already.
@@ -80,15 +88,9 @@ export class Sandbox {
   }
 
   #checkModule(module: Module): void {
-    const { grants, limits, strict } = this.#policy;
-    if (module.bytes > limits.moduleBytes) {
-      throw new GloveportError('MODULE_TOO_LARGE', `the module has ${module.bytes} bytes, over limits.moduleBytes of ${limits.moduleBytes}`, {
-        limit: 'moduleBytes',
-        value: module.bytes,
-        maximum: limits.moduleBytes,
-      });
-    }
-    const missing = capabilityNames(module.requires & ~grants);
+    const { grants, imports, limits, strict } = this.#policy;
+    checkModuleBytes(module.bytes, limits.moduleBytes);
+    const missing = capabilityNames(requiredBy(module.imports, imports) & ~grants);
     if (strict && missing.length > 0) {
       throw new GloveportError(
         'CAPABILITY_DENIED',
@@ -104,9 +106,8 @@ export class Sandbox {
 }
 
 function signalOf(options: LoadOptions): AbortSignal | undefined {
-  const { signal, ...unknown } = options;
-  for (const name of Object.keys(unknown))
-    throw new GloveportError('INVALID_OPTION', `unknown option ${describeValue(name)}; known is: signal`, { option: name });
+  checkFields('options', options, ['signal']);
+  const { signal } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new GloveportError('INVALID_OPTION', `signal has to be an AbortSignal, not ${describeValue(signal)}`, { option: 'signal' });
   }

@@ -1,11 +1,11 @@
 // Standard input, output and error of one guest. Input is a fixed piece of bytes that ends; output goes to the policy's sinks, counted against
 // `outputBytes`. Without CONSOLE input is at its end and output is discarded and not counted. Neither is ever a terminal.
 import { Cap } from '../capabilities.ts';
-import { GloveportError } from '../errors.ts';
+import { GloveportError, limitExceeded } from '../errors.ts';
 import type { WasiContext } from './context.ts';
 
 /** Takes what a guest prints; the chunk is a copy that it may keep. */
-export type OutputSink = (chunk: Uint8Array) => void;
+export type OutputSink = (chunk: Uint8Array) => unknown;
 
 export class Console {
   readonly #context: WasiContext;
@@ -45,19 +45,24 @@ export class Console {
     this.#outputBytes += chunk.length;
     if (chunk.length > 0) this.#deliver(sink, chunk);
     if (chunk.length < bytes.length) {
-      this.#context.control.stop(
-        new GloveportError('OUTPUT_EXCEEDED', `the guest printed more than ${limit} bytes; raise limits.outputBytes if it needs more`, { limit }),
-      );
+      const message = `the guest printed more than ${limit} bytes; raise limits.outputBytes if it needs more`;
+      this.#context.control.stop(limitExceeded('OUTPUT_EXCEEDED', message, 'outputBytes', limit));
     }
   }
 
-  // A sink is the host's code: its exception must neither reach the guest nor be taken for an error of WASI.
+  // A sink is the host's code: its exception must neither reach the guest nor be taken for an error of WASI. Nobody would wait for its promise, nor see
+  // it fail.
   #deliver(sink: OutputSink, chunk: Uint8Array): void {
+    const { control } = this.#context;
+    let result: unknown;
     try {
-      sink(chunk);
+      result = sink(chunk);
     } catch (cause) {
-      if (this.#context.control.isStop(cause)) throw cause;
-      this.#context.control.stop(new GloveportError('HOST_FUNCTION_FAILED', 'the function that takes the guest’s output threw', {}, { cause }));
+      if (control.isStop(cause)) throw cause;
+      control.stop(new GloveportError('HOST_FUNCTION_FAILED', "the function that takes the guest's output threw", {}, { cause }));
     }
+    if (!(result instanceof Promise)) return;
+    result.catch(() => undefined);
+    control.stop(new GloveportError('HOST_FUNCTION_FAILED', "the function that takes the guest's output must not give a Promise: the guest does not wait"));
   }
 }

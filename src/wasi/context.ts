@@ -1,7 +1,7 @@
 // What every part of one guest's WASI host shares: the policy, the live mask of grants, the counters of what the host holds for the guest, and what is
 // open on its behalf. Made once per guest; nothing here outlives it.
 import { Cap } from '../capabilities.ts';
-import { GloveportError } from '../errors.ts';
+import { GloveportError, limitExceeded } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { GuestControl } from '../metering/control.ts';
 
@@ -57,8 +57,8 @@ export class WasiContext {
 
   checkHandles(): void {
     if (this.#handles < this.limits.handles) return;
-    const limit = this.limits.handles;
-    this.control.stop(new GloveportError('HANDLES_EXCEEDED', `the guest holds ${limit} handles; raise limits.handles if it needs more`, { limit }));
+    const { handles } = this.limits;
+    this.control.stop(limitExceeded('HANDLES_EXCEEDED', `the guest holds ${handles} handles; raise limits.handles if it needs more`, 'handles', handles));
   }
 
   /** Forgets `closable` and gives back what it counted; a second time is ignored. */

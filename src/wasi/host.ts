@@ -14,6 +14,7 @@ import { WasiContext } from './context.ts';
 import { covers, guestPath, type Mount, MountPoint } from './filesystem/mount.ts';
 import { preview1Functions } from './preview1/functions.ts';
 import { Random } from './random.ts';
+import type { EngineMemory } from '../wasm/engine.ts';
 
 /** What one guest may touch. */
 export interface WasiPolicy {
@@ -79,7 +80,7 @@ export class WasiHost {
    * The functions of wasi_snapshot_preview1 for one core module with descriptors of its own, without a prototype. `memory` is asked at every call; as long
    * as it gives none, every pointer is EFAULT.
    */
-  preview1(memory: () => WebAssembly.Memory | undefined): Readonly<Record<string, (...args: never[]) => unknown>> {
+  preview1(memory: () => EngineMemory | undefined): Readonly<Record<string, (...args: never[]) => unknown>> {
     const environment = { context: this.#context, console: this.#console, clocks: this.#clocks, random: this.#random, points: this.#points };
     return preview1Functions({ ...this.#policy, ...environment }, memory);
   }

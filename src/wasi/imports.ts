@@ -6,7 +6,8 @@ import type { ImportObject, Program, ProgramImport } from '../component/program.
 import { GloveportError, printable } from '../errors.ts';
 import type { GuestControl } from '../metering/control.ts';
 import type { WasiHost } from './host.ts';
-import { requiredCapabilities } from './requirements.ts';
+import { impliedCapabilities, requiredCapabilities } from './requirements.ts';
+import type { EngineMemory } from '../wasm/engine.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a host function's own parameter types are the caller's business
 export type HostFunction = (...args: any[]) => unknown;
@@ -27,7 +28,7 @@ export function mapImports(
   program: Program,
   wasi: WasiHost,
   hosts: HostFunctions,
-  memory: () => WebAssembly.Memory | undefined,
+  memory: () => EngineMemory | undefined,
   control: GuestControl,
 ): ImportObject {
   const mapped: Record<string, Record<string, unknown>> = Object.create(null);
@@ -46,9 +47,13 @@ export function mapImports(
   return mapped;
 }
 
-/** The capabilities that the imports of `program` imply, as far as WASI stands for them. */
-export function requiredBy(imports: readonly ProgramImport[]): number {
-  return imports.reduce((mask, { module, name }) => mask | (requiredCapabilities(module, name) ?? 0), 0);
+/** The capabilities that `imports` imply, as far as WASI stands for them and the caller's `hosts` do not take its place. */
+export function requiredBy(imports: readonly ProgramImport[], hosts: HostFunctions = Object.create(null)): number {
+  const left = imports.filter(({ module, name }) => {
+    const host = hostInterface(hosts, module);
+    return host === undefined || !Object.hasOwn(host, memberOf(module, name));
+  });
+  return left.reduce((mask, { module, name }) => mask | impliedCapabilities(module, name), 0);
 }
 
 interface Provided {
@@ -66,8 +71,8 @@ function componentProvider(wasi: WasiHost, hosts: HostFunctions, control: GuestC
       const implementation = hosts[wanted.name] ?? hosts[camelCase(wanted.name)];
       return typeof implementation === 'function' ? { key, members: { default: bind(wanted.name, wanted, implementation, control) } } : undefined;
     }
-    const host = hosts[wanted.module] ?? hosts[key];
-    if (typeof host === 'object') return fromHostInterface(key, host, wanted, control);
+    const host = hostInterface(hosts, wanted.module);
+    if (host !== undefined) return fromHostInterface(key, host, wanted, control);
     const members = interfaces[key] as Readonly<Record<string, unknown>> | undefined;
     const known =
       wanted.kind === 'resource'
@@ -75,6 +80,18 @@ function componentProvider(wasi: WasiHost, hosts: HostFunctions, control: GuestC
         : requiredCapabilities(wanted.module, wanted.name) !== undefined;
     return known && members !== undefined ? { key, members } : undefined;
   };
+}
+
+function hostInterface(hosts: HostFunctions, module: string): HostInterface | undefined {
+  const host = hosts[module] ?? hosts[withoutVersion(module)];
+  return typeof host === 'object' ? host : undefined;
+}
+
+/** The name that a host has for an import: a core module's own, or WIT's in JavaScript's spelling. */
+function memberOf(module: string, name: string): string {
+  if (!module.includes(':')) return name;
+  const place = placeOf(name);
+  return place.kind === 'function' ? place.property : place.resource;
 }
 
 // Resources come as classes, whose methods the component's glue calls by itself; free functions are bound one by one.
@@ -99,7 +116,19 @@ function coreProvider(preview1: Readonly<Record<string, unknown>>, hosts: HostFu
       return { key: wanted.module, members: own(wanted.name, bind(`${wanted.module} ${wanted.name}`, wanted, implementation, control)) };
     }
     const known = wanted.kind === 'function' && wanted.module === 'wasi_snapshot_preview1' && Object.hasOwn(preview1, wanted.name);
-    return known ? { key: wanted.module, members: own(wanted.name, preview1[wanted.name]) } : undefined;
+    return known ? { key: wanted.module, members: own(wanted.name, faultless(preview1[wanted.name] as HostFunction, control)) } : undefined;
+  };
+}
+
+// What WASI's own functions throw, apart from stops and the end of the stack, is a fault of ours and not the guest's.
+function faultless(implementation: HostFunction, control: GuestControl): HostFunction {
+  return (...values) => {
+    try {
+      return implementation(...values);
+    } catch (error) {
+      if (control.isStop(error) || error instanceof RangeError) throw error;
+      return control.stop(new GloveportError('INTERNAL', 'a function of WASI failed; please report it', {}, { cause: error }));
+    }
   };
 }
 

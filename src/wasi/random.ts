@@ -2,7 +2,7 @@
 // as little-endian bytes, the same for every guest; `insecure-seed` is then (0, 0).
 import { randomFillSync } from 'node:crypto';
 import { Cap } from '../capabilities.ts';
-import { GloveportError } from '../errors.ts';
+import { limitExceeded } from '../errors.ts';
 import type { WasiContext } from './context.ts';
 
 /** Bytes of one wasi:random call; the interface has no error for more, so that more stops the guest. */
@@ -59,11 +59,8 @@ export class Random {
 
   #allocate(length: bigint): Uint8Array<ArrayBuffer> {
     if (length > MAX_RANDOM_BYTES) {
-      this.#context.control.stop(
-        new GloveportError('MEMORY_EXCEEDED', `the guest asked for ${length} random bytes at once; one call gives at most ${MAX_RANDOM_BYTES}`, {
-          limit: MAX_RANDOM_BYTES,
-        }),
-      );
+      const message = `the guest asked for ${length} random bytes at once; one call gives at most ${MAX_RANDOM_BYTES}`;
+      this.#context.control.stop(limitExceeded('MEMORY_EXCEEDED', message, 'random bytes of one call', MAX_RANDOM_BYTES));
     }
     return new Uint8Array(Number(length));
   }

@@ -13,6 +13,11 @@ export function requiredCapabilities(module: string, name: string): number | und
   return REQUIREMENTS.get(key)?.get(name);
 }
 
+/** Like {@link requiredCapabilities}, also for what WASI has and this host does not provide: what such an import is after; 0 for all else. */
+export function impliedCapabilities(module: string, name: string): number {
+  return requiredCapabilities(module, name) ?? (/^wasi:(?:http|sockets)\//.test(module) || /^sock_/.test(name) ? Cap.NETWORK : Cap.NONE);
+}
+
 /** Every interface of {@link requiredCapabilities} with its functions, for tables and tests. */
 export function providedFunctions(): ReadonlyMap<string, readonly string[]> {
   return new Map([...REQUIREMENTS].map(([module, functions]) => [module, [...functions.keys()]]));
@@ -70,7 +75,8 @@ const REQUIREMENTS: ReadonlyMap<string, ReadonlyMap<string, number>> = new Map([
     'wasi_snapshot_preview1',
     functions(
       [Cap.NONE, 'args_get args_sizes_get fd_advise fd_close fd_fdstat_get fd_fdstat_set_flags fd_filestat_get fd_renumber fd_seek fd_tell'],
-      [Cap.NONE, 'poll_oneoff proc_exit sched_yield sock_accept sock_recv sock_send sock_shutdown', ...unimplemented],
+      [Cap.NONE, 'poll_oneoff proc_exit sched_yield', ...unimplemented],
+      [Cap.NETWORK, 'sock_accept sock_recv sock_send sock_shutdown'],
       [Cap.CONSOLE, 'fd_read fd_write'],
       [Cap.ENV, 'environ_get environ_sizes_get'],
       [Cap.TIME, 'clock_res_get clock_time_get'],

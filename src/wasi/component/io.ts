@@ -164,7 +164,7 @@ export class OutputStream extends Resource {
     if (length <= MAX_TRANSFER_BYTES) return;
     this.#context.control.stop(
       new GloveportError('GUEST_TRAPPED', `the guest wrote ${length} bytes at once to a stream whose check-write permits ${MAX_TRANSFER_BYTES}`, {
-        limit: MAX_TRANSFER_BYTES,
+        maximum: MAX_TRANSFER_BYTES,
       }),
     );
   }
@@ -183,7 +183,7 @@ export function ioInterfaces(context: WasiContext, clocks: Clocks): Record<strin
 function poll(context: WasiContext, clocks: Clocks, pollables: readonly Pollable[]): Uint32Array {
   if (pollables.length === 0 || pollables.length > MAX_POLL) {
     context.control.stop(
-      new GloveportError('GUEST_TRAPPED', `the guest polled ${pollables.length} pollables; from 1 to ${MAX_POLL} can be`, { limit: MAX_POLL }),
+      new GloveportError('GUEST_TRAPPED', `the guest polled ${pollables.length} pollables; from 1 to ${MAX_POLL} can be`, { maximum: MAX_POLL }),
     );
   }
   context.chargeBytes(pollables.length * 64);

@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Cap } from '../../capabilities.ts';
-import { describeValue, GloveportError } from '../../errors.ts';
+import { checkFields, describeValue, GloveportError } from '../../errors.ts';
 import type { Closable, WasiContext } from '../context.ts';
 import type { BackingDirectory, FileStat } from './backing.ts';
 import { fail } from './errors.ts';
@@ -45,6 +45,8 @@ export function isMount(value: unknown): value is Mount {
  * @throws GloveportError INVALID_OPTION for a path that is absolute, or holds '..', an empty part or NUL, or is a file and a directory at once.
  */
 export function memoryDirectory(files: Readonly<Record<string, string | Uint8Array>> = {}): Mount {
+  if (typeof files !== 'object' || files === null || Array.isArray(files))
+    throw invalid(`files are an object of contents by path, not ${describeValue(files)}`, undefined);
   const store = createMemoryStore();
   for (const [path, content] of Object.entries(files)) {
     const parts = path.split('/');
@@ -75,9 +77,9 @@ export function memoryDirectory(files: Readonly<Record<string, string | Uint8Arr
  */
 export function hostDirectory(path: string, options: { readonly write?: boolean } = {}): Mount {
   if (typeof path !== 'string' || isUnusablePath(path)) throw invalid(`a host directory is a path, not ${describeValue(path)}`, path);
-  const { write = false, ...unknown } = options;
+  checkFields('options', options, ['write']);
+  const { write = false } = options;
   if (typeof write !== 'boolean') throw invalid(`write is true or false, not ${describeValue(write)}`, path);
-  for (const name of Object.keys(unknown)) throw invalid(`unknown option ${describeValue(name)}; known is: write`, path);
   const absolute = resolve(path);
   explained(absolute, () => {
     if (!statSync(absolute).isDirectory()) throw invalid(`${describeValue(absolute)} is not a directory`, absolute);
@@ -197,11 +199,12 @@ function explained<Result>(path: string, open: () => Result): Result {
     return open();
   } catch (cause) {
     if (cause instanceof GloveportError) throw cause;
-    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    const { code } = cause as NodeJS.ErrnoException;
+    const missing = code === 'ENOENT';
     throw new GloveportError(
       missing ? 'FILE_NOT_FOUND' : 'IO_FAILED',
       missing ? `there is no directory ${describeValue(path)}; make it first` : `the directory ${describeValue(path)} cannot be opened`,
-      { path },
+      missing ? { path } : { path, errno: code },
       { cause },
     );
   }
