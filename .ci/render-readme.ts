@@ -20,17 +20,17 @@ const OPENS: Record<CapabilityName, string> = {
   random: 'random bytes',
   'fs-read': 'reading in the mounted directories',
   'fs-write': 'changing what is in the mounted directories',
-  network: 'outgoing connections to the named hosts',
+  network: 'to come: outgoing connections to the named hosts',
   env: 'the named environment variables',
-  process: "the project's own process interfaces",
-  threading: 'shared memories and threads',
-  gpu: "the project's own GPU interfaces",
+  process: "to come: the project's own process interfaces",
+  threading: 'to come: shared memories and threads',
+  gpu: "to come: the project's own GPU interfaces",
 };
 
 const UNGRANTED: Record<CapabilityName, string> = {
   console: 'input is closed, output is dropped',
   time: 'clocks stand still at 0',
-  random: 'refused',
+  random: 'an error; a component that wants secure bytes ends',
   'fs-read': 'no directories',
   'fs-write': 'every change is refused',
   network: 'refused',

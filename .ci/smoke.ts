@@ -1,14 +1,14 @@
 // Tests what ships: packs the package, installs the tarball without development dependencies in an empty folder, imports every entry point of
 // `exports` there, runs a guest, and runs the command on a real module.
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { guest } from '../guest-examples/build.ts';
 import manifest from '../package.json' with { type: 'json' };
 
-const SHIPPED = /^(dist\/.+\.(js|js\.map|d\.ts)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
+const SHIPPED = /^(dist\/.+\.(js|d\.ts)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
 
 const PROGRAM = `
 import { readFile } from 'node:fs/promises';
@@ -41,6 +41,13 @@ async function smoke(folder: string): Promise<void> {
   await writeFile(join(folder, 'stack-bomb.wasm'), await guest('stack-bomb'));
   await writeFile(join(folder, 'program.js'), PROGRAM);
   expect('a guest under limits', node('program.js'), 'STACK_EXCEEDED');
+
+  // A user's compiler may check libraries, and need not know of browsers.
+  await writeFile(join(folder, 'example.ts'), await readFile(new URL('../guest-examples/example.ts', import.meta.url)));
+  const compiler = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url));
+  const types = ['--typeRoots', fileURLToPath(new URL('../node_modules/@types', import.meta.url)), '--types', 'node'];
+  const flags = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--lib', 'es2024,esnext.disposable', ...types];
+  expect("the README's example, compiled strictly", node(compiler, ...flags, 'example.ts'), '');
 
   await writeFile(join(folder, 'witness.wasm'), await guest('witness'));
   expect('the command on a module', run(join(folder, 'node_modules', '.bin', 'gloveport'), ['run', 'witness.wasm'], folder).split('\n')[0], 'realtime 0');

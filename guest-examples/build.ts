@@ -35,7 +35,15 @@ export const guestNames = Object.keys(RECIPES) as GuestName[];
 /** The bytes of a guest, built first where no cached build fits its sources. Processes that build the same guest at once do not disturb each other. */
 export async function guest(name: GuestName): Promise<Uint8Array> {
   const { source, tool, build }: Recipe = RECIPES[name];
-  const from = new URL(source, import.meta.url);
+  return kept(name, new URL(source, import.meta.url), tool, build);
+}
+
+/** A JavaScript component out of `folder`, kept like the guests: `name.js` and the world `name` in `wit/`, where `name` is the folder's own. */
+export function quickjsGuest(folder: URL): Promise<Uint8Array> {
+  return kept(nameOf(folder), folder, QUICKJS, quickjsComponent);
+}
+
+async function kept(name: string, from: URL, tool: string, build: Recipe['build']): Promise<Uint8Array> {
   const built = new URL(`${name}-${await fingerprint(from, tool)}.wasm`, CACHE);
   const cached = await readFile(built).catch(() => undefined);
   if (cached) return cached;
@@ -67,9 +75,9 @@ async function filesOf(source: URL): Promise<URL[]> {
   return (await Promise.all(nested)).flat().sort((a, b) => (a.href < b.href ? -1 : 1));
 }
 
-/** A folder `name/` with `name.js` and the world `name` in `wit/`. The tool runs in that folder: its module loader sees nothing above it. */
+// The tool runs in the source's folder: its module loader sees nothing above it.
 async function quickjsComponent(folder: URL): Promise<Uint8Array> {
-  const name = folder.pathname.split('/').at(-2) as string;
+  const name = nameOf(folder);
   const output = fileURLToPath(new URL(`${name}-${randomUUID()}.component`, CACHE));
   await mkdir(CACHE, { recursive: true });
   const options = ['--wit', 'wit', '--world-name', name, '--backend', 'qjs', '--backend-qjs-disable-async', '--out', output];
@@ -79,6 +87,10 @@ async function quickjsComponent(folder: URL): Promise<Uint8Array> {
   } finally {
     await rm(output, { force: true });
   }
+}
+
+function nameOf(folder: URL): string {
+  return folder.pathname.split('/').at(-2) as string;
 }
 
 async function textModule(file: URL): Promise<Uint8Array> {

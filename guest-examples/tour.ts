@@ -50,13 +50,13 @@ async function typedPlugin(report: Report): Promise<void> {
 async function endlessLoop(report: Report): Promise<void> {
   const module = await compile(await build('text-tools'));
   const base = { grant: Cap.NONE, imports: { 'demo:text/host': HOST } };
-  report.granted('as before; once 100 M fuel, once 250 ms');
+  report.granted('as before; once 100 M fuel, once a second');
 
   await using frugal = await new Sandbox({ ...base, limits: { fuel: 100e6 } }).load<TextTools>(module);
   report.claim('with little fuel', await codeOf(frugal.call('spin')), 'FUEL_EXHAUSTED');
   report.used(frugal.usage);
 
-  await using brief = await new Sandbox({ ...base, limits: { fuel: limits.permissive.fuel, timeMs: 250 } }).load<TextTools>(module);
+  await using brief = await new Sandbox({ ...base, limits: { fuel: limits.permissive.fuel, timeMs: 1_000 } }).load<TextTools>(module);
   report.claim('with little time', await codeOf(brief.call('spin')), 'DEADLINE_EXCEEDED');
   report.used(brief.usage);
 

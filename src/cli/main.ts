@@ -15,6 +15,7 @@ const program = new Command('gloveport')
   .version(version)
   .option('--debug', 'show the stack of an error')
   .exitOverride()
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'gloveport: ')) })
   .addCommand(runCommand());
 
 try {

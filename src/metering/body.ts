@@ -114,8 +114,8 @@ export function checkGrown(index: number, before: number, after: number): void {
   );
 }
 
-/** Deducts a fixed number of units from the counter. */
-export function emitCharge(layout: Layout, units: number, out: Writer): void {
+// Deducts a fixed number of units from the counter.
+function emitCharge(layout: Layout, units: number, out: Writer): void {
   out.u8(Op.GLOBAL_GET);
   out.u32(layout.counter);
   out.u8(Op.I32_CONST);
@@ -138,7 +138,7 @@ export function emitCheck(layout: Layout, out: Writer): void {
   out.u8(Op.END);
 }
 
-export function emitCall(index: number, out: Writer): void {
+function emitCall(index: number, out: Writer): void {
   out.u8(Op.CALL);
   out.u32(index);
 }

@@ -1,6 +1,6 @@
 // `gloveport run` as a process: what it prints, what it exits with.
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -79,7 +79,10 @@ describe('gloveport run', () => {
 
   it('keeps compiled modules where it is told to', async () => {
     const cache = await mkdtemp(join(folder, 'cache-'));
-    for (let round = 0; round < 2; round++) expect((await gloveport(['run', echo, '--cache', cache])).code).toBe(7);
+    for (let round = 0; round < 2; round++) {
+      expect((await gloveport(['run', echo, '--cache', cache])).code).toBe(7);
+      expect(await readdir(cache)).toEqual([expect.stringMatching(/^[0-9a-f]{64}\.program$/)]);
+    }
   });
 
   it('answers wrong use and bad input with exit code 125 and a hint', async () => {
@@ -95,6 +98,8 @@ describe('gloveport run', () => {
       [['run', echo, '--dir', 'only-one'], /host::guest/],
       [['run', echo, '--dir', `${folder}/none::/data`], /FILE_NOT_FOUND/],
       [['run', echo, '--env', 'NOVALUE'], /name=value/],
+      [['run', echo, '--env', 'A=1', '--env', 'A=2'], /--env is given twice/],
+      [['run', echo, '--dir', `${folder}::/data`, '--dir', `${folder}::/data`], /--dir is given twice/],
       [['run', echo, '--grant', 'none', '--strict'], /CAPABILITY_DENIED.*console/],
       [['run', echo, '--colour'], /unknown option/],
       [['fly'], /unknown command/],

@@ -1,11 +1,7 @@
 // Components for tests, and guests made of them: a QuickJS component with every kind of value, built once and kept, and components written as text.
-import { execFile } from 'node:child_process';
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { parse } from '@bytecodealliance/jco';
 import { WASIShim } from '@bytecodealliance/preview2-shim/instantiation';
+import { quickjsGuest } from '../../guest-examples/build.ts';
 import { compileProgram } from '../../src/component/compile.ts';
 import { bindHostFunction } from '../../src/component/host-functions.ts';
 import { camelCase, placeOf, withoutVersion } from '../../src/component/naming.ts';
@@ -14,24 +10,9 @@ import { ComponentError, GloveportError } from '../../src/errors.ts';
 import { type LimitsInput, resolveLimits } from '../../src/limits.ts';
 import { Meter } from '../../src/metering/meter.ts';
 
-const SOURCES = new URL('./kitchen/', import.meta.url);
-const CACHE = new URL('../../node_modules/.cache/gloveport-test/', import.meta.url);
-const JCO = fileURLToPath(new URL('../../node_modules/@bytecodealliance/jco/dist/jco.js', import.meta.url));
-
 /** The component of `kitchen/`, built with the QuickJS backend. */
-export async function kitchen(): Promise<Uint8Array> {
-  const hash = createHash('sha256');
-  for (const file of ['world.wit', 'kitchen.js']) hash.update(await readFile(new URL(file, SOURCES)));
-  const built = new URL(`kitchen-${hash.digest('hex').slice(0, 16)}.wasm`, CACHE);
-  const cached = await readFile(built).catch(() => undefined);
-  if (cached) return cached;
-
-  await mkdir(CACHE, { recursive: true });
-  const draft = new URL(`${randomUUID()}.wasm`, CACHE);
-  const options = ['--wit', 'world.wit', '--world-name', 'kitchen', '--backend', 'qjs', '--backend-qjs-disable-async', '--out', fileURLToPath(draft)];
-  await promisify(execFile)(process.execPath, [JCO, 'componentize', 'kitchen.js', ...options], { cwd: fileURLToPath(SOURCES) });
-  await rename(draft, built);
-  return readFile(built);
+export function kitchen(): Promise<Uint8Array> {
+  return quickjsGuest(new URL('./kitchen/', import.meta.url));
 }
 
 /** Component text to bytes. */

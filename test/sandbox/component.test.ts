@@ -71,6 +71,30 @@ describe('a component', () => {
     expect(failing.state).toBe('poisoned');
   });
 
+  it("takes an error of a host's resource for the host's, with its cause", async () => {
+    const cause = new Error('/secret/host');
+    class Box {
+      get(): number {
+        throw cause;
+      }
+      static make(): Box {
+        return new Box();
+      }
+    }
+    const guest = await load({ imports: { 'demo:kitchen/host': { ...host, Box } } });
+    await expect(guest.call('demo:kitchen/api#boxes', 5)).rejects.toMatchObject({ code: 'HOST_FUNCTION_FAILED', cause });
+    class LateBox extends Box {
+      override get(): never {
+        return Promise.resolve(5) as never;
+      }
+      static override make(): Box {
+        return new LateBox();
+      }
+    }
+    const late = await load({ imports: { 'demo:kitchen/host': { ...host, Box: LateBox } } });
+    await expect(late.call('demo:kitchen/api#boxes', 5)).rejects.toMatchObject({ code: 'HOST_FUNCTION_FAILED' });
+  });
+
   it('is refused when host functions are missing, each by name', async () => {
     const { swap: _, ...others } = host;
     await expect(load({ imports: {} })).rejects.toMatchObject({ code: 'LINK_FAILED' });

@@ -31,7 +31,7 @@ describe('calls of a core module', () => {
     expect(await guest.call('add', 2, -3)).toBe(-1);
     expect(await guest.call('add', 4_294_967_295, 1)).toBe(0);
     expect(guest.callSync('wide', 2n ** 63n - 1n)).toBe(-(2n ** 63n));
-    expect(await guest.exports.half).toBeTypeOf('function');
+    expect(guest.exports.half).toBeTypeOf('function');
     expect(await (guest as Guest<{ half(value: number): number }>).exports.half(5)).toBe(2.5);
     expect(await guest.call('pair')).toEqual([1, 2n]);
   });
@@ -108,7 +108,6 @@ describe('disposal', () => {
     expect(guest.state).toBe('disposed');
     await expect(guest.call('add', 1, 2)).rejects.toMatchObject({ code: 'DISPOSED' });
     await expect(guest.run()).rejects.toMatchObject({ code: 'DISPOSED' });
-    expect(guest.usage.fuel).toBeGreaterThanOrEqual(0);
   });
 
   it('happens at the end of a block', async () => {

@@ -109,6 +109,28 @@ export async function typedExports(sandbox: Sandbox): Promise<void> {
   guest.exports.spin = async () => {};
 }
 
+interface Counters {
+  readonly 'demo:count/api': {
+    Counter: { new (start: number): Counter; parse(text: string): Counter };
+  };
+}
+interface Counter extends Disposable {
+  next(): number;
+}
+
+export async function resources(sandbox: Sandbox): Promise<void> {
+  const { Counter } = (await sandbox.load<Counters>(bytes)).exports['demo:count/api'];
+  using counter = new Counter(5);
+  exactly<Promise<number>>()(counter.next());
+  exactly<number>()(await (await Counter.parse('5')).next());
+
+  // @ts-expect-error a counter starts at a number
+  new Counter('5');
+  // @ts-expect-error a method gives a promise
+  const next: number = counter.next();
+  void next;
+}
+
 export function errors(error: unknown): string {
   if (error instanceof ComponentError) return String(error.payload);
   if (!(error instanceof GloveportError)) return '';

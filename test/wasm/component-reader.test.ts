@@ -36,7 +36,7 @@ describe('the world of a QuickJS component', () => {
 
   beforeAll(async () => {
     world = readComponent(await kitchen());
-    source = await readFile(new URL('../component/kitchen/world.wit', import.meta.url), 'utf8');
+    source = await readFile(new URL('../component/kitchen/wit/world.wit', import.meta.url), 'utf8');
   });
 
   // Named types are written by name in the source; the reader resolves them, so both are compared with the names written out.
