@@ -85,7 +85,25 @@ export class ComponentError<Payload = unknown> extends Error {
 
 /** Whether `error` is a value that the guest returned, as opposed to something that went wrong. */
 export function isGuestValue(error: unknown): error is ComponentError {
-  return error instanceof ComponentError;
+  return isInstance(error, ComponentError);
+}
+
+/** `instanceof` for what anybody may have thrown: it runs no code that could throw in turn out of here, as a Proxy's would. */
+export function isInstance<Instance>(error: unknown, of: abstract new (...args: never[]) => Instance): error is Instance {
+  try {
+    return error instanceof of;
+  } catch {
+    return false;
+  }
+}
+
+/** The message of whatever was thrown, fit for a message of ours; never throws. */
+export function messageOf(error: unknown): string {
+  try {
+    return error instanceof Error ? printable(String(error.message), 500) : describeValue(error);
+  } catch {
+    return 'something that cannot be read';
+  }
 }
 
 /** A limit's error. `maximum` is what is allowed and `value`, where it is known, what was wanted, both in the limit's own unit. */

@@ -1,6 +1,6 @@
 // The host's side of the counter: one Meter for each guest. It hands out fuel by the quantum, watches deadline, memory, tables and stack, stands between
 // the guest and every host function, and says what stopped a guest. What stops once stays stopped.
-import { GloveportError, isGuestValue, poisonedBy, printable } from '../errors.ts';
+import { GloveportError, isGuestValue, isInstance, messageOf, poisonedBy, printable } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { EngineModule } from '../wasm/engine.ts';
 import type { GuestControl } from './control.ts';
@@ -28,6 +28,8 @@ export type CoreImports = Readonly<Record<string, Readonly<Record<string, unknow
 /** Functions, memories, tables, globals and tags by name, without a prototype. */
 export type CoreExports = Readonly<Record<string, unknown>>;
 
+/** Units of host work, charged at once, from which on the deadline is looked at. */
+const LONG_CHARGE = 100_000;
 /** Fuel units that a guest holds at a time, about a millisecond of work: the deadline is looked at once for each. */
 const QUANTUM = 1_000_000;
 // Low enough to be negative after any charge that a check precedes, high enough never to wrap below -2^31 by what may be charged between two checks.
@@ -70,7 +72,7 @@ export class Meter {
       stop: (reason) => this.#stop(reason),
       sleep: (milliseconds) => this.#sleep(milliseconds),
       remainingMs: () => (this.#running ? Math.max(0, this.#remainingMs()) : Number.POSITIVE_INFINITY),
-      isStop: (error) => this.#reason !== undefined && error instanceof WebAssembly.RuntimeError,
+      isStop: (error) => this.#reason !== undefined && isInstance(error, WebAssembly.RuntimeError),
     };
   }
 
@@ -237,7 +239,9 @@ export class Meter {
     this.#held = 0;
     for (const counter of this.#counters) {
       const left = counter.value;
-      if (left >= 0) this.#held += left;
+      // More than was ever handed out means that it went round, which nothing that was planned right can bring about.
+      if (left > QUANTUM) this.#halt(new GloveportError('INTERNAL', 'the counter of fuel overflowed; please report it'));
+      else if (left >= 0) this.#held += left;
       else if (this.#reason === undefined) counter.value = 0;
     }
     this.#running = false;
@@ -264,9 +268,15 @@ export class Meter {
 
   /** False when the guest has to stop, now or already. */
   #spend(units: number): boolean {
-    if (units > this.#free && this.#reason === undefined) this.#collect();
+    // A number of the guest's that somebody believed must not mint fuel.
+    if (!(units >= 0 && units < Number.POSITIVE_INFINITY)) {
+      this.#halt(new GloveportError('INTERNAL', `${units} units of fuel cannot be charged; please report it`));
+    }
+    if (this.#reason !== undefined) return false;
+    if (units > this.#free) this.#collect();
     this.#free -= units;
     if (this.#free < 0) this.#halt(this.#exhausted());
+    else if (units > LONG_CHARGE && this.#remainingMs() < 0) this.#halt(this.#deadline());
     return this.#reason === undefined;
   }
 
@@ -327,8 +337,8 @@ export class Meter {
   }
 
   #explain(error: unknown): GloveportError {
-    if (error instanceof GloveportError) return error;
-    const message = error instanceof Error ? printable(error.message, 500) : String(typeof error);
+    if (isInstance(error, GloveportError)) return error;
+    const message = messageOf(error);
     if (isStackOverflow(error)) return stackExceeded(this.#limits, error);
     if (this.#refused !== undefined) {
       return new GloveportError('MEMORY_EXCEEDED', `${this.#refused.message}; the guest then trapped: ${message}`, this.#refused.details, { cause: error });
@@ -391,5 +401,5 @@ function stackExceeded(limits: Limits, cause?: unknown): GloveportError {
 
 /** Whether `error` is the engine's own stack overflow: a RangeError like those of typed arrays, told apart by its message only. */
 export function isStackOverflow(error: unknown): boolean {
-  return error instanceof RangeError && /call stack/i.test(error.message);
+  return isInstance(error, RangeError) && /call stack/i.test(messageOf(error));
 }

@@ -2,7 +2,7 @@
 // `body.ts` splices into a copy of the bytes. A region is what is charged by one deduction, before its first instruction has an effect: it runs on
 // through conditional branches and through blocks that no branch leaves, and ends where control can come from elsewhere.
 import { checkBudget } from '../wasm/budgets.ts';
-import { immediateAt, priceAt, readLocals, readOperator, skipImmediate } from '../wasm/code.ts';
+import { immediateAt, priceAt, readBlockType, readLocals, readOperator, skipImmediate } from '../wasm/code.ts';
 import type { CoreModule } from '../wasm/module.ts';
 import { Immediate } from '../wasm/operators.ts';
 import { Reader } from '../wasm/reader.ts';
@@ -60,16 +60,25 @@ export interface BodyPlan {
 export const Bulk = Object.freeze({ MEMORY: 0, TABLE: 1 });
 
 const NONE = -1;
+// Units since the last check where control can come from any place in a block: more than any path may have without one.
+const ANYWHERE = UNCHECKED_UNITS + 1;
 
 interface Block {
-  readonly kind: number;
+  /** The operator that opened it; `else` once an `if` has come to its other arm. */
+  kind: number;
   /** Whether a branch leads to its label; to a loop's label leads its head. */
   targeted: boolean;
   /** Whether an exception handler leads to its label, where the stack counter has to be put right. */
   handler: boolean;
   readonly reachable: boolean;
+  /** Values that its type takes and gives. */
+  readonly arity: number;
   /** The check at a loop's head. */
   readonly check: number;
+  /** Units since the last check when it was opened. */
+  readonly opened: number;
+  /** The most units since the last check with which control comes to its end other than by falling through. */
+  joined: number;
 }
 
 /** Plans the bodies of one module, one after the other; a plan holds until the next one is made. */
@@ -78,11 +87,19 @@ export class BodyPlanner {
   readonly #edits: Edits = { at: [], end: [], kind: [], value: [] };
   readonly #blocks: Block[] = [];
   #localsOfAll = 0;
+  #labelsOfAll = 0;
   /** The edit that charges the region at hand. */
   #region = NONE;
   #reachable = true;
-  /** Units since the last check, in the order of the code. */
+  /** The most units since the last check on any path that leads here, the region at hand aside. */
   #unchecked = 0;
+  /** The blocks whose labels branches of the region at hand lead to. */
+  readonly #exits: Block[] = [];
+  /** What the engine's compilers do for this body beyond one step for each operator: see the budget 'control work of one function'. */
+  #work = 0;
+  #workOfAll = 0;
+  #slots = 0;
+  #references = 0;
   #units = 0;
   #calls = false;
   #handlers = false;
@@ -99,10 +116,16 @@ export class BodyPlanner {
     this.#localsOfAll += locals.count;
     checkBudget('locals of all functions', this.#localsOfAll, start);
     const slots = type.params.length + locals.count;
+    checkBudget('locals of one function', slots, start);
     const code = reader.pos;
-    this.#reset();
-    this.#region = this.#edit(code, code, Edit.CHARGE, prices.entry + (slots >>> prices.localsShift));
+    this.#reset(slots);
+    this.#references = locals.references;
+    this.#region = this.#edit(code, code, Edit.CHARGE, 0);
+    this.#charge(code, prices.entry + (slots >>> prices.localsShift));
     this.#scan(reader, slots);
+    this.#workOfAll += this.#work;
+    checkBudget('control work of one function', this.#work, start);
+    checkBudget('control work of all functions', this.#workOfAll, start);
 
     const { kind, value } = this.#edits;
     if (this.#calls) value[0] = (value[0] as number) + prices.countedEntry - prices.entry;
@@ -112,11 +135,14 @@ export class BodyPlanner {
     return { start, code, end, type, slots, counted: this.#calls, handlers: this.#handlers, frameBytes, edits: this.#edits };
   }
 
-  #reset(): void {
+  #reset(slots: number): void {
     const { at, end, kind, value } = this.#edits;
     at.length = end.length = kind.length = value.length = 0;
     this.#reachable = true;
     this.#unchecked = 0;
+    this.#exits.length = 0;
+    this.#work = 0;
+    this.#slots = slots;
     this.#units = 0;
     this.#calls = false;
     this.#handlers = false;
@@ -138,34 +164,32 @@ export class BodyPlanner {
     switch (operator) {
       case Op.BLOCK:
       case Op.TRY:
-        this.#blockType(reader);
-        this.#open(operator, at);
+        this.#open(operator, at, this.#blockType(reader));
         return true;
-      case Op.LOOP:
-        this.#blockType(reader);
+      case Op.LOOP: {
+        const arity = this.#blockType(reader);
         this.#closeRegion();
         this.#region = this.#edit(reader.pos, reader.pos, Edit.CHECK, prices.loop);
-        this.#open(operator, at);
+        this.#units += prices.loop;
+        this.#open(operator, at, arity);
         return true;
-      case Op.IF:
-        this.#blockType(reader);
+      }
+      case Op.IF: {
+        const arity = this.#blockType(reader);
         this.#closeRegion();
-        this.#open(operator, at);
+        this.#open(operator, at, arity);
         return true;
+      }
       case Op.ELSE:
-        this.#closeRegion();
-        this.#reachable = this.#innermost(reader).reachable;
+        this.#else(reader);
         return true;
       case Op.TRY_TABLE:
-        this.#blockType(reader);
-        this.#catches(reader);
-        this.#open(Op.BLOCK, at);
+        this.#tryTable(reader, at);
         return true;
       case Op.CATCH:
       case Op.CATCH_ALL:
         if (operator === Op.CATCH) this.#index(reader, 'tag', this.#module.tags);
-        this.#closeRegion();
-        this.#reachable = this.#innermost(reader).reachable;
+        this.#arm(this.#innermost(reader), ANYWHERE);
         this.#handlers = true;
         this.#edit(reader.pos, reader.pos, Edit.RESTORE);
         return true;
@@ -178,15 +202,14 @@ export class BodyPlanner {
         return true;
       case Op.BR:
       case Op.RETHROW:
-        this.#label(reader).targeted = true;
+        this.#branch(this.#label(reader));
         this.#reachable = false;
         return true;
       case Op.BR_IF:
-        this.#label(reader).targeted = true;
+        this.#branch(this.#label(reader));
         return true;
       case Op.BR_TABLE:
-        for (let labels = reader.count('labels') + 1; labels > 0; labels--) this.#label(reader).targeted = true;
-        this.#reachable = false;
+        this.#branchTable(reader, at);
         return true;
       case Op.THROW:
         this.#index(reader, 'tag', this.#module.tags);
@@ -255,18 +278,22 @@ export class BodyPlanner {
 
   #callee(reader: Reader, direct: boolean): void {
     const module = this.#module;
+    let type: number;
     if (direct) {
-      this.#index(reader, 'function', module.functionTypes.length);
+      type = module.functionTypes[this.#index(reader, 'function', module.functionTypes.length)] as number;
     } else {
-      this.#index(reader, 'type', module.types.length);
+      type = this.#index(reader, 'type', module.types.length);
       this.#index(reader, 'table', module.tables.length);
     }
+    // A call moves each value several times, and writes down where each reference is.
+    this.#work += 4 * arityOf(module.types[type] as FunctionType) + this.#references;
     this.#calls = true;
     this.#unchecked += LEAF_UNITS;
     if (this.#unchecked > UNCHECKED_UNITS) this.#closeRegion();
   }
 
-  #catches(reader: Reader): void {
+  #tryTable(reader: Reader, at: number): void {
+    const arity = this.#blockType(reader);
     this.#handlers = true;
     for (let catches = reader.count('catch clauses'); catches > 0; catches--) {
       const kind = reader.u8();
@@ -274,8 +301,41 @@ export class BodyPlanner {
       if (kind < 2) this.#index(reader, 'tag', this.#module.tags);
       const target = this.#label(reader);
       target.targeted = target.handler = true;
+      target.joined = ANYWHERE;
       if (target.kind === Op.LOOP) this.#edits.kind[target.check] = Edit.RESTORE_AND_CHECK;
     }
+    this.#open(Op.BLOCK, at, arity);
+  }
+
+  // The other arm of an `if` starts as the first one did.
+  #else(reader: Reader): void {
+    const block = this.#innermost(reader);
+    this.#arm(block, block.opened);
+    block.kind = Op.ELSE;
+  }
+
+  // One more way through a block, besides what fell through or branched to its end so far.
+  #arm(block: Block, unchecked: number): void {
+    this.#closeRegion();
+    if (this.#reachable) block.joined = Math.max(block.joined, this.#unchecked);
+    this.#unchecked = unchecked;
+    this.#reachable = block.reachable;
+  }
+
+  #branch(target: Block): void {
+    target.targeted = true;
+    this.#work += target.arity;
+    if (!this.#reachable) return;
+    if (this.#region === NONE) target.joined = Math.max(target.joined, this.#unchecked);
+    else this.#exits.push(target);
+  }
+
+  #branchTable(reader: Reader, at: number): void {
+    const labels = reader.count('labels') + 1;
+    this.#labelsOfAll += labels;
+    checkBudget('br_table labels', this.#labelsOfAll, at);
+    for (let label = 0; label < labels; label++) this.#branch(this.#label(reader));
+    this.#reachable = false;
   }
 
   #end(reader: Reader, at: number): void {
@@ -287,13 +347,26 @@ export class BodyPlanner {
       this.#closeRegion();
     } else if (block.kind !== Op.BLOCK || block.targeted) {
       this.#closeRegion();
+      const skipped = block.kind === Op.IF ? block.opened : 0;
+      this.#unchecked = Math.max(this.#reachable ? this.#unchecked : 0, block.joined, skipped);
       this.#reachable = block.reachable;
       if (block.handler) this.#edit(reader.pos, reader.pos, Edit.RESTORE);
     }
   }
 
-  #open(kind: number, at: number): void {
-    this.#blocks.push({ kind, targeted: false, handler: false, reachable: this.#reachable, check: this.#region });
+  #open(kind: number, at: number, arity = 0): void {
+    this.#blocks.push({
+      kind,
+      arity,
+      targeted: false,
+      handler: false,
+      reachable: this.#reachable,
+      check: this.#region,
+      opened: this.#unchecked,
+      joined: 0,
+    });
+    // The engine's compilers keep a copy of all locals for each block that control can come to in more than one way.
+    this.#work += arity + (kind === Op.BLOCK ? 0 : this.#slots);
     checkBudget('nested blocks', this.#blocks.length, at);
   }
 
@@ -314,10 +387,13 @@ export class BodyPlanner {
     return index;
   }
 
-  #blockType(reader: Reader): void {
+  /** The number of values that a block takes and gives. */
+  #blockType(reader: Reader): number {
     const at = reader.pos;
-    const type = reader.s33();
-    if (type >= this.#module.types.length) reader.fail(`type ${type} does not exist`, at);
+    const index = readBlockType(reader);
+    if (index === undefined) return 1;
+    const type = this.#module.types[index] ?? reader.fail(`type ${index} does not exist`, at);
+    return arityOf(type);
   }
 
   // Charged before the first instruction of the region has an effect, and for all of it: a branch that leaves early was overcharged.
@@ -335,12 +411,20 @@ export class BodyPlanner {
     if (units > LARGE_REGION_UNITS && this.#edits.kind[region] === Edit.CHARGE) this.#edits.kind[region] = Edit.CHECK;
     this.#unchecked = this.#edits.kind[region] === Edit.CHARGE ? this.#unchecked + units : 0;
     this.#region = NONE;
+    // All of the region was charged at its start, also for those who left it early.
+    for (const target of this.#exits) target.joined = Math.max(target.joined, this.#unchecked);
+    this.#exits.length = 0;
   }
 
   #edit(at: number, end: number, kind: number, value = 0): number {
+    if (kind === Edit.CHECK) this.#work += this.#slots;
     this.#edits.at.push(at);
     this.#edits.end.push(end);
     this.#edits.kind.push(kind);
     return this.#edits.value.push(value) - 1;
   }
+}
+
+function arityOf({ params, results }: FunctionType): number {
+  return params.length + results.length;
 }

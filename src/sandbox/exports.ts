@@ -34,7 +34,10 @@ type GuestValue<Value> = Value extends readonly unknown[] | ArrayBufferView
 
 type Call = (name: string, args: readonly unknown[]) => Promise<unknown>;
 
-/** Null-prototype objects throughout: the names are the guest's choice. */
+/**
+ * Null-prototype objects throughout: the names are the guest's choice. A function called `then` is left out, since such an object would take over every
+ * promise that it comes through; `guest.call('then')` reaches it.
+ */
 export function exportsFacade<Exports>(program: Program, classes: ResourceClasses, call: Call): GuestExports<Exports> {
   const root: Record<string, unknown> = Object.create(null);
   const interfaces = new Map<string, Record<string, unknown>>();
@@ -50,13 +53,13 @@ export function exportsFacade<Exports>(program: Program, classes: ResourceClasse
   for (const { name, kind } of program.exports) {
     const callable = (...args: unknown[]): Promise<unknown> => call(name, args);
     if (program.kind === 'core') {
-      if (kind === 'function') root[name] = callable;
+      if (kind === 'function' && name !== 'then') root[name] = callable;
       continue;
     }
     const [owner, member] = splitName(name);
     const place = placeOf(member);
     if (kind === 'resource') membersOf(owner)[pascalCase(member)] = classes.get(name);
-    else if (place.kind === 'function') membersOf(owner)[place.property] = callable;
+    else if (place.kind === 'function' && place.property !== 'then') membersOf(owner)[place.property] = callable;
   }
   for (const [owner, members] of interfaces) {
     Object.freeze(members);

@@ -1,7 +1,7 @@
 // One running instance of a module under a sandbox, as its user holds it. Where it runs is behind `Isolate`; what it may do is settled before it exists.
 import { parseCapabilities } from '../capabilities.ts';
 import type { Program } from '../component/program.ts';
-import { ComponentError, describeValue, GloveportError, poisonedBy } from '../errors.ts';
+import { ComponentError, describeValue, GloveportError, messageOf, poisonedBy } from '../errors.ts';
 import { exportsFacade, type GuestExports } from './exports.ts';
 import type { Isolate, Usage } from './isolation.ts';
 
@@ -100,7 +100,7 @@ export class Guest<Exports extends object = Record<string, unknown>> {
 
   /** Stops the guest for good, whatever it is doing: its call, and every later one, fails. `reason` becomes the error's cause. Never throws. */
   abort(reason?: unknown): void {
-    const text = reason === undefined ? '' : `: ${reason instanceof Error ? reason.message : describeValue(reason)}`;
+    const text = reason === undefined ? '' : `: ${messageOf(reason)}`;
     this.#isolate.abort(new GloveportError('ABORTED', `the guest was aborted${text}`, {}, { cause: reason }));
   }
 

@@ -5,7 +5,7 @@ import type { Program, ProgramExport, ProgramImport } from '../component/program
 import { checkFields, GloveportError } from '../errors.ts';
 import { type LimitsInput, resolveLimits } from '../limits.ts';
 import { requiredBy } from '../wasi/imports.ts';
-import { optional } from './options.ts';
+import { optional, own } from './options.ts';
 import { type ByteSource, readSource } from './source.ts';
 
 export type { ProgramExport as ModuleExport, ProgramImport as ModuleImport };
@@ -62,9 +62,8 @@ export interface CompileOptions {
  */
 export async function compile(source: ByteSource, options: CompileOptions = {}): Promise<Module> {
   checkFields('options', options, ['limits', 'cacheDirectory']);
-  const { limits, cacheDirectory } = options;
-  const resolved = resolveLimits(limits);
-  optional('cacheDirectory', 'string', cacheDirectory);
+  const resolved = resolveLimits(own(options, 'limits') as LimitsInput | undefined);
+  const cacheDirectory = optional('cacheDirectory', 'string', own(options, 'cacheDirectory'));
   const bytes = await readSource(source, resolved.moduleBytes);
   const program = await compileProgram(bytes, { limits: resolved, ...(cacheDirectory === undefined ? {} : { cacheDirectory }) });
   return new Module(program);

@@ -68,10 +68,15 @@ export interface Policy {
 /** @throws GloveportError INVALID_OPTION naming the option, what was found and what is expected; UNSUPPORTED_FEATURE for what is not built yet. */
 export function resolveOptions(options: SandboxOptions): Policy {
   checkFields('options', options, optionNames);
-  if (options.network !== undefined) throw unsupportedOption('network', 'network access');
-  const policy = Object.fromEntries(Object.entries(RESOLVE).map(([name, resolve]) => [name, resolve((options as Record<string, unknown>)[name] as never)]));
+  if (own(options, 'network') !== undefined) throw unsupportedOption('network', 'network access');
+  const policy = Object.fromEntries(Object.entries(RESOLVE).map(([name, resolve]) => [name, resolve(own(options, name) as never)]));
   const { grant, ...others } = policy;
   return Object.freeze({ ...others, grants: grant } as unknown as Policy);
+}
+
+/** An option that was really given: what somebody put on Object.prototype is none. */
+export function own(options: object, name: string): unknown {
+  return Object.hasOwn(options, name) ? (options as Record<string, unknown>)[name] : undefined;
 }
 
 const RESOLVE = {

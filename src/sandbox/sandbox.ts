@@ -4,12 +4,12 @@ import type { Program } from '../component/program.ts';
 import { checkFields, describeValue, GloveportError } from '../errors.ts';
 import { checkModuleBytes } from '../component/compile.ts';
 import { requiredBy } from '../wasi/imports.ts';
-import { type Limits, resolveLimits } from '../limits.ts';
+import { type Limits, type LimitsInput, resolveLimits } from '../limits.ts';
 import { Guest } from './guest.ts';
 import { startInline } from './inline.ts';
 import type { StartIsolate } from './isolation.ts';
 import { compile, Module, programOf, type Source } from './module.ts';
-import { type IsolationKind, optionNames, type Policy, resolveOptions, type SandboxOptions } from './options.ts';
+import { type IsolationKind, optionNames, own, type Policy, resolveOptions, type SandboxOptions } from './options.ts';
 
 /** What {@link Sandbox.load} takes besides the source. */
 export interface LoadOptions {
@@ -34,7 +34,9 @@ export class Sandbox {
   /** A sandbox without any capability and with the restrictive limits; grants, and single limits, can be given otherwise. */
   static restrictive(options: SandboxOptions = {}): Sandbox {
     checkFields('options', options, optionNames);
-    return new Sandbox({ ...options, grant: options.grant ?? Cap.NONE, limits: resolveLimits(options.limits, 'restrictive') });
+    const given = { ...options };
+    const grant = own(given, 'grant') === undefined ? Cap.NONE : given.grant;
+    return new Sandbox({ ...given, grant, limits: resolveLimits(own(given, 'limits') as LimitsInput | undefined, 'restrictive') });
   }
 
   /** The capabilities that guests get. */
@@ -107,7 +109,7 @@ export class Sandbox {
 
 function signalOf(options: LoadOptions): AbortSignal | undefined {
   checkFields('options', options, ['signal']);
-  const { signal } = options;
+  const signal = own(options, 'signal');
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new GloveportError('INVALID_OPTION', `signal has to be an AbortSignal, not ${describeValue(signal)}`, { option: 'signal' });
   }

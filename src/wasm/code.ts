@@ -75,10 +75,10 @@ export function skipImmediate(reader: Reader, immediate: number): void {
       skipMemoryArgument(reader);
       return reader.skip(1);
     case Immediate.HEAP_TYPE:
-      reader.s33();
-      return;
+      return readNullType(reader);
     case Immediate.VALUE_TYPES:
-      return reader.skip(reader.count('types of values'));
+      for (let types = reader.count('types of values'); types > 0; types--) readValueType(reader);
+      return;
     case Immediate.DATA_AND_MEMORY:
     case Immediate.TWO_MEMORIES:
       reader.u32();
@@ -95,6 +95,35 @@ export function skipImmediate(reader: Reader, immediate: number): void {
   }
 }
 
+/**
+ * Reads a block type. The engine reads some types over several bytes, and whoever takes another number of them loses step with it: only what is known by
+ * one byte, or an index, is accepted.
+ * @returns the index of a function type, undefined for a block without parameters and at most one result.
+ */
+export function readBlockType(reader: Reader): number | undefined {
+  const byte = reader.bytes[reader.pos] as number;
+  if (byte === EMPTY_BLOCK) {
+    reader.u8();
+    return undefined;
+  }
+  if (byte > EMPTY_BLOCK && byte < 0x80) {
+    readValueType(reader);
+    return undefined;
+  }
+  const at = reader.pos;
+  const index = reader.s33();
+  if (index < 0) reader.fail('a block type is neither a type of values nor an index', at);
+  return index;
+}
+
+const EMPTY_BLOCK = 0x40;
+
+// The type of a null reference: one byte, like the types of references.
+function readNullType(reader: Reader): void {
+  const at = reader.pos;
+  if (!readValueType(reader).endsWith('ref')) reader.fail('a null reference of no type of references', at);
+}
+
 function skipMemoryArgument(reader: Reader): void {
   const alignment = reader.u32();
   if (alignment & 0x40) reader.u32();
@@ -105,19 +134,21 @@ function skipWide(reader: Reader): void {
   for (let length = 1; reader.u8() >= 0x80; length++) if (length === 10) reader.fail('a LEB128 number is over-long');
 }
 
-/** The number of locals that a body declares; leaves the reader at its first operator. */
-export function readLocals(reader: Reader): { readonly count: number; readonly vectors: number } {
+/** The number of locals that a body declares, and of vectors and references among them; leaves the reader at its first operator. */
+export function readLocals(reader: Reader): { readonly count: number; readonly vectors: number; readonly references: number } {
   const at = reader.pos;
   let count = 0;
   let vectors = 0;
+  let references = 0;
   for (let groups = reader.count('groups of locals'); groups > 0; groups--) {
     const size = reader.u32();
     const type = readValueType(reader);
     count += size;
     if (type === 'v128') vectors += size;
+    else if (type.endsWith('ref')) references += size;
     checkBudget('locals of one function', count, at);
   }
-  return { count, vectors };
+  return { count, vectors, references };
 }
 
 // What may stand in a constant expression: constants, global.get, references, and the arithmetic of extended constants.

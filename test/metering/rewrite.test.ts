@@ -142,6 +142,19 @@ describe('what meter refuses', () => {
     expect(() => meter(body(0x27))).toThrow(expect.objectContaining({ code: 'INVALID_MODULE', details: { offset: 23 } }));
   });
 
+  // The engine reads these types over two bytes. Who reads one, takes the other for an operator, and a loop behind it for its immediate.
+  it('refuses block types, selects and nulls that hide code from the scanner', () => {
+    const body = (...code: number[]): Uint8Array =>
+      new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, code.length + 4, 1, code.length + 2, 0, ...code, 0x0b]);
+    const hidden = [0x63, 0x20, 0x03, 0x40, 0x0c, 0, 0x0b];
+    for (const operator of [0x02, 0x03, 0x04, 0x06]) expect(() => meter(body(operator, ...hidden))).toThrow(/typed function references/);
+    expect(() => meter(body(0x1f, ...hidden))).toThrow(/typed function references/);
+    expect(() => meter(body(0x1c, 1, ...hidden))).toThrow(/typed function references/);
+    expect(() => meter(body(0xd0, 0x00, 0x1a))).toThrow(GloveportError);
+    expect(() => meter(body(0xd0, 0x6e, 0x1a))).toThrow(/gc/);
+    expect(() => meter(body(0x02, 0xff, 0x7f, 0x0b))).toThrow(GloveportError);
+  });
+
   // An index one beyond the guest's own would reach what is appended.
   const BEYOND: Record<string, number[]> = {
     'a global': [0x23, 0, 0x1a],
@@ -228,6 +241,21 @@ describe('static budgets', () => {
     expect(() => meter(bytes)).toThrow(
       expect.objectContaining({ code: 'MODULE_TOO_LARGE', details: expect.objectContaining({ limit: 'locals of all functions' }) }),
     );
+  });
+
+  it('bound what the compiler copies: locals by loops, values by calls', async () => {
+    const loops = (count: number): Promise<Uint8Array> => wat(`(module (func (local ${'i32 '.repeat(1_000)}) ${'(loop)'.repeat(count)}))`);
+    expect(WebAssembly.validate(meter(await loops(700)).bytes as BufferSource)).toBe(true);
+    const over = await loops(800);
+    expect(() => meter(over)).toThrow(
+      expect.objectContaining({ code: 'MODULE_TOO_LARGE', details: expect.objectContaining({ limit: 'control work of one function' }) }),
+    );
+    const values = 'i32 '.repeat(500);
+    const calls = (count: number): Promise<Uint8Array> =>
+      wat(`(module (func $f (param ${values}) (result ${values}) (unreachable)) (func (unreachable) ${'(call $f)'.repeat(count)} (unreachable)))`);
+    expect(WebAssembly.validate(meter(await calls(370)).bytes as BufferSource)).toBe(true);
+    const many = await calls(380);
+    expect(() => meter(many)).toThrow(expect.objectContaining({ code: 'MODULE_TOO_LARGE' }));
   });
 
   it('accept as many nested blocks as the budget has and refuse one more', () => {

@@ -42,6 +42,39 @@ describe('stopping', () => {
     });
   }
 
+  // Each tail runs while the recursion unwinds, and its checks stand only where control never goes.
+  it('ends tails of a recursion whose checks are never come to, without the counter going round', async () => {
+    const round = `${'(call $leaf)'.repeat(38)} (if (i32.const 0) (then (loop)))`;
+    const leaf = `(func $leaf (f64.const 1) ${'(f64.sqrt)'.repeat(20)} (drop))`;
+    const text = `(module ${leaf} (func $f (export "go") (param i32)
+      (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1))))) ${round.repeat(2_000)}))`;
+    const limit = 20_000_000;
+    const guest = await load(text, { fuel: limit, timeMs: 60_000 });
+    expect(guest.failure('go', 40).code).toBe('FUEL_EXHAUSTED');
+    expect(guest.meter.usage.fuel).toBeGreaterThanOrEqual(limit);
+    expect(guest.meter.usage.fuel).toBeLessThan(limit + 1_000_000);
+  });
+
+  for (const [arms, text] of Object.entries({
+    'the arm that is not taken': (tail: string) => `(if (i32.const 1) (then ${tail}) (else (loop)))`,
+    'a block that is left early': (tail: string) => `(block (block (br_if 0 (i32.const 1)) (loop) (br 1)) ${tail})`,
+    'a case of br_table': (tail: string) => `(block (block (block (br_table 0 1 (i32.const 0))) ${tail} (br 1)) (loop))`,
+  })) {
+    it(`counts what was not checked along each path: ${arms}`, async () => {
+      const work = '(call $leaf)'.repeat(30);
+      const leaf = `(func $leaf (f64.const 1) ${'(f64.sqrt)'.repeat(20)} (drop))`;
+      const body = text(work).repeat(300);
+      const guest = await load(
+        `(module ${leaf} (func $f (export "go") (param i32) (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1))))) ${body}))`,
+        {
+          fuel: 10_000_000,
+        },
+      );
+      expect(guest.failure('go', 30).code).toBe('FUEL_EXHAUSTED');
+      expect(guest.meter.usage.fuel).toBeLessThan(10_600_000);
+    });
+  }
+
   it('ends an endless loop at the deadline', async () => {
     const guest = await load('(module (func (export "go") (loop (br 0))))', { timeMs: 20 });
     expect(guest.failure('go').code).toBe('DEADLINE_EXCEEDED');
@@ -76,6 +109,42 @@ describe('stopping', () => {
     const error = guest.failure('go');
     expect(error.code).toBe('GUEST_TRAPPED');
     expect(guest.failure('go')).toMatchObject({ code: 'GUEST_POISONED', cause: error });
+  });
+
+  it('passes an exception that refuses to be looked at', async () => {
+    const evil = (): object =>
+      new Proxy(
+        {},
+        {
+          getPrototypeOf: () => {
+            throw evil();
+          },
+        },
+      );
+    const text =
+      '(module (import "host" "fail" (func $fail)) (func (export "go") (result i32) (block $h (try_table (catch_all $h) (call $fail))) (i32.const 7)))';
+    const guest = await load(
+      text,
+      {},
+      {
+        host: {
+          fail: () => {
+            throw evil();
+          },
+        },
+      },
+    );
+    expect(guest.failure('go').code).toBe('GUEST_TRAPPED');
+  });
+
+  it('refuses to charge what is no amount', async () => {
+    for (const units of [-1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      const guest = await load('(module (import "host" "work" (func $work)) (func (export "go") (call $work)))', {}, (meter) => ({
+        host: { work: () => meter.control.charge(units) },
+      }));
+      expect(guest.failure('go').code).toBe('INTERNAL');
+      expect(guest.meter.usage.fuel).toBeGreaterThan(0);
+    }
   });
 
   it('stops at the next check when a host function aborted the guest and then returned', async () => {

@@ -109,6 +109,22 @@ describe('what is not what it should be', () => {
   });
 });
 
+describe('what somebody put on Object.prototype', () => {
+  it('is no option', () => {
+    const polluted = Object.prototype as unknown as Record<string, unknown>;
+    try {
+      polluted.grant = 1023;
+      polluted.limits = 'permissive';
+      expect(new Sandbox().grants).toBe(Cap.CONSOLE);
+      expect(new Sandbox({}).limits).toEqual(limits.default);
+      expect(Sandbox.restrictive().grants).toBe(Cap.NONE);
+    } finally {
+      delete polluted.grant;
+      delete polluted.limits;
+    }
+  });
+});
+
 describe('a restrictive sandbox', () => {
   it('keeps the restrictive preset for limits that are not given', () => {
     expect(Sandbox.restrictive({ limits: { fuel: 5e6 } }).limits).toEqual({ ...limits.restrictive, fuel: 5e6 });
@@ -147,6 +163,34 @@ describe('a guest in odd moments', () => {
     const text = '(module (import "host" "abort" (func $abort)) (func $start (call $abort)) (start $start))';
     const sandbox = new Sandbox({ imports: { host: { abort: () => controller.abort() } } });
     expect(await codeOf(async () => sandbox.load(await wat(text), { signal: controller.signal }))).toBe('ABORTED');
+  });
+
+  it('is aborted whatever the reason does when it is looked at', async () => {
+    const reasons: unknown[] = [
+      null,
+      Symbol('enough'),
+      new Proxy(
+        {},
+        {
+          getPrototypeOf: () => {
+            throw new Error('no');
+          },
+        },
+      ),
+    ];
+    reasons.push(
+      Object.defineProperty(new Error('x'), 'message', {
+        get: () => {
+          throw new Error('no');
+        },
+      }),
+      Proxy.revocable([], {}),
+    );
+    for (const reason of reasons) {
+      const guest = await new Sandbox().load(await wat(EMPTY));
+      guest.abort(reason);
+      expect(guest.state).toBe('poisoned');
+    }
   });
 
   it('has one budget for its start function and _initialize together', async () => {

@@ -69,8 +69,9 @@ describe('calls of a core module', () => {
     const guest = await load(`(module ${names.map((name, index) => `(func (export "${name}") (result i32) (i32.const ${index}))`).join('')})`);
     for (const [index, name] of names.entries()) {
       expect(await guest.call(name)).toBe(index);
-      expect(await (guest.exports[name] as () => unknown)()).toBe(index);
+      if (name !== 'then') expect(await (guest.exports[name] as () => unknown)()).toBe(index);
     }
+    expect(await guest.exports).toBe(guest.exports);
     expect(Object.getPrototypeOf(guest.exports)).toBeNull();
   });
 });
