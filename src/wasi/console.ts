@@ -40,6 +40,7 @@ export class Console {
   write(sink: OutputSink, bytes: Uint8Array): void {
     this.#context.chargeBytes(bytes.length);
     if (!this.#context.allows(Cap.CONSOLE) || bytes.length === 0) return;
+    this.#context.chargeEntries(1);
     const limit = this.#context.limits.outputBytes;
     const chunk = new Uint8Array(bytes.subarray(0, limit - this.#outputBytes));
     this.#outputBytes += chunk.length;

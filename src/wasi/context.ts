@@ -15,6 +15,13 @@ export interface Metered {
   readonly grownBytes: number;
 }
 
+/** Fuel for one small thing that the host goes over for the guest. */
+export const ENTRY_UNITS = 1_000;
+/** Fuel for one call of a file system. */
+export const CALL_UNITS = 2_000;
+/** Fuel for waiting for a disk. */
+export const SYNC_UNITS = 200_000;
+
 export class WasiContext {
   readonly limits: Limits;
   readonly control: GuestControl;
@@ -81,11 +88,31 @@ export class WasiContext {
     return this.#stores.reduce((left, store) => left - store.grownBytes, this.limits.hostBytes - this.#heldBytes);
   }
 
-  /** Counts `bytes` of a buffer that the host keeps for the guest, or gives false when they are too many. Negative numbers give back. */
+  /** Counts `bytes` of a buffer that the host keeps for the guest, or gives false when they are too many, or no number of bytes. */
   keepBytes(bytes: number): boolean {
-    if (bytes > 0 && bytes > this.hostBytesLeft()) return false;
+    if (!(bytes >= 0 && bytes <= Math.max(0, this.hostBytesLeft()))) return false;
     this.#heldBytes += bytes;
     return true;
+  }
+
+  /** Gives back what {@link keepBytes} counted. */
+  giveBack(bytes: number): void {
+    this.#heldBytes -= bytes;
+  }
+
+  /** Charges for going over `count` small things: subscriptions, variables, buffers. */
+  chargeEntries(count: number): void {
+    this.control.charge(count * ENTRY_UNITS);
+  }
+
+  /** Charges for `calls` of the host's file system, or of what stands for it in memory: about a microsecond each. */
+  chargeCalls(calls: number): void {
+    this.control.charge(calls * CALL_UNITS);
+  }
+
+  /** Charges for forcing what was written to the host's disk: a call that waits for a device. */
+  chargeSync(): void {
+    this.control.charge(SYNC_UNITS);
   }
 
   /** Charges for `bytes` that the host moved or looked at: one unit for eight, like the guest's own memory operations. */

@@ -7,6 +7,7 @@ import { GloveportError, printable } from '../errors.ts';
 import type { GuestControl } from '../metering/control.ts';
 import type { WasiHost } from './host.ts';
 import { impliedCapabilities, requiredCapabilities } from './requirements.ts';
+import { checkSignature } from './signatures.ts';
 import type { EngineMemory } from '../wasm/engine.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a host function's own parameter types are the caller's business
@@ -22,7 +23,7 @@ export type HostFunctions = Readonly<Record<string, HostFunction | HostInterface
  * The object that `program` is instantiated with: for each import the caller's host function of that name, else what WASI has for it, else an error. A host
  * function takes the place of WASI's own. What WASI gives to an ungranted import denies it from inside (see `WasiHost`).
  * @param memory the memory of a core module, once it is there.
- * @throws GloveportError LINK_FAILED naming every import that nothing provides.
+ * @throws GloveportError LINK_FAILED naming every import that nothing provides, or one of WASI whose type is not the real one.
  */
 export function mapImports(
   program: Program,
@@ -74,11 +75,10 @@ function componentProvider(wasi: WasiHost, hosts: HostFunctions, control: GuestC
     const host = hostInterface(hosts, wanted.module);
     if (host !== undefined) return fromHostInterface(key, host, wanted, control);
     const members = interfaces[key] as Readonly<Record<string, unknown>> | undefined;
-    const known =
-      wanted.kind === 'resource'
-        ? members !== undefined && Object.hasOwn(members, pascalCase(wanted.name))
-        : requiredCapabilities(wanted.module, wanted.name) !== undefined;
-    return known && members !== undefined ? { key, members } : undefined;
+    const known = requiredCapabilities(wanted.module, wanted.kind === 'resource' ? `[resource-drop]${wanted.name}` : wanted.name) !== undefined;
+    if (!known || members === undefined) return undefined;
+    checkSignature(wanted);
+    return { key, members };
   };
 }
 
@@ -116,7 +116,9 @@ function coreProvider(preview1: Readonly<Record<string, unknown>>, hosts: HostFu
       return { key: wanted.module, members: own(wanted.name, bind(`${wanted.module} ${wanted.name}`, wanted, implementation, control)) };
     }
     const known = wanted.kind === 'function' && wanted.module === 'wasi_snapshot_preview1' && Object.hasOwn(preview1, wanted.name);
-    return known ? { key: wanted.module, members: own(wanted.name, faultless(preview1[wanted.name] as HostFunction, control)) } : undefined;
+    if (!known) return undefined;
+    checkSignature(wanted);
+    return { key: wanted.module, members: own(wanted.name, faultless(preview1[wanted.name] as HostFunction, control)) };
   };
 }
 

@@ -25,6 +25,7 @@ export class Random {
   fill(target: Uint8Array): void {
     for (let start = 0; start < target.length; start += SLICE_BYTES) {
       const slice = target.subarray(start, start + SLICE_BYTES);
+      this.#context.chargeCalls(1);
       this.#context.chargeBytes(slice.length);
       randomFillSync(slice);
     }
@@ -58,7 +59,7 @@ export class Random {
   }
 
   #allocate(length: bigint): Uint8Array<ArrayBuffer> {
-    if (length > MAX_RANDOM_BYTES) {
+    if (!(length >= 0n && length <= MAX_RANDOM_BYTES)) {
       const message = `the guest asked for ${length} random bytes at once; one call gives at most ${MAX_RANDOM_BYTES}`;
       this.#context.control.stop(limitExceeded('MEMORY_EXCEEDED', message, 'random bytes of one call', MAX_RANDOM_BYTES));
     }

@@ -4,7 +4,7 @@ import type { Descriptor } from '../../src/wasi/component/filesystem.ts';
 import type { IoError } from '../../src/wasi/component/io.ts';
 import { memoryDirectory } from '../../src/wasi/filesystem/mount.ts';
 import { providedFunctions, requiredCapabilities } from '../../src/wasi/requirements.ts';
-import { makeHost, makeMount, MOUNT_KINDS, rootOf, thrownBy, wasi02 } from './support.ts';
+import { makeHost, makeMount, MOUNT_KINDS, rootOf, stopOf, thrownBy, wasi02 } from './support.ts';
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 
@@ -151,6 +151,14 @@ describe('required capabilities', () => {
     expect(Object.fromEntries(component)).toEqual(Object.fromEntries([...required].map(([name, members]) => [name, [...new Set(members)]])));
     expect(Object.keys(host.preview1(() => undefined)).sort()).toEqual([...(functions.get('wasi_snapshot_preview1') ?? [])].sort());
   });
+});
+
+test.each([0, 255])('a guest may exit with code %i', (code) => {
+  expect(stopOf(() => wasi02(makeHost().host)['wasi:cli/exit'].exitWithCode(code))).toBe('GUEST_EXITED');
+});
+
+test.each([-1, 256, 1.5, NaN, Infinity, 'text', [1], undefined])('a guest that exits with %s, which is no code, is trapped', (code) => {
+  expect(stopOf(() => wasi02(makeHost().host)['wasi:cli/exit'].exitWithCode(code as number))).toBe('GUEST_TRAPPED');
 });
 
 // `Descriptor.openAt` for methods, the resource alone for its drop, `getDirectories` for functions.

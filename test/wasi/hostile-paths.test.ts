@@ -75,11 +75,24 @@ describe.each(PAIRS)('hostile paths on a $kind directory through WASI $version',
     expect(thrownBy(() => files.symlink('../canary', 'up'))).toBe('not-permitted');
     expect(thrownBy(() => files.symlink('../../../canary', 'a/b/up'))).toBe('not-permitted');
     expect(thrownBy(() => files.symlink('x/../../canary', 'up'))).toBe('not-permitted');
-    // Harmless where it is made, and moved to where it would lead outside.
+    // Harmless where it is made, but not where it would be moved to.
     files.symlink('../../canary', 'a/b/link');
     files.symlink('a/b/link', 'chain');
-    files.rename('a/b/link', 'link');
+    expect(thrownBy(() => files.rename('a/b/link', 'link'))).toBe('not-permitted');
+    expect(thrownBy(() => files.rename('a/b/link', 'a/link'))).toBe('not-permitted');
     files.rename('chain', 'a/chain');
+    files.makeDirectory('c');
+    files.rename('a/b/link', 'c/../a/b/link2');
+    files.rename('a/b/link2', 'a/b/link');
+    // A link whose text goes up behind a name, which may be another link.
+    files.symlink('..', 'a/up');
+    expect(thrownBy(() => files.symlink('a/up/../canary', 'link'))).toBe('not-permitted');
+    if (setup.path === undefined) return;
+    // One that the host made.
+    symlinkSync('../canary', join(setup.path, 'link'));
+    expect(thrownBy(() => files.rename('link', 'a/link'))).toBeUndefined();
+    expect(thrownBy(() => files.rename('a/link', 'link'))).toBe('not-permitted');
+    symlinkSync('../canary', join(setup.path, 'link'));
     files.symlink('link', 'to-link');
     for (const path of ['link', 'link/', 'link//', 'link/.', 'to-link', 'to-link/', 'link/x', 'to-link/../x', 'a/chain', 'a/../to-link/']) {
       for (const [name, attempt] of attempts(files, path).filter(([name]) => FOLLOWING.has(name))) {
@@ -87,6 +100,33 @@ describe.each(PAIRS)('hostile paths on a $kind directory through WASI $version',
       }
     }
     expectUntouched(setup.path);
+  });
+
+  test('a directory with links is not moved to where they would lead outside, whatever it was opened as', () => {
+    const { files, host } = setUp(pair, content);
+    for (const path of ['p', 'p/q', 'p/q/r', 'p/q/r/s']) files.makeDirectory(path);
+    files.symlink('../../../in-mount', 'p/q/r/s/link');
+    expect(thrownBy(() => files.rename('p/q/r', 'r'))).toBe('not-permitted');
+    expect(thrownBy(() => files.rename('p/q/r/s', 'p/s'))).toBe('not-permitted');
+    files.rename('p/q/r', 'p/r');
+    expect(thrownBy(() => files.rename('p/r', 'r'))).toBe('not-permitted');
+    // A descriptor that was opened deep down, of a directory that is in the root now.
+    files.makeDirectory('p/q/deep');
+    files.makeDirectory('p/q/deep/below');
+    const root = rootOf(host);
+    const deep = root.openAt({}, 'p/q/deep', { directory: true }, { read: true });
+    files.makeDirectory('other');
+    root.renameAt('p/q/deep', root, 'deep');
+    const below = deep.openAt({}, 'below', { directory: true }, { read: true });
+    expect(thrownBy(() => deep.symlinkAt('../../canary', 'link'))).toBe('not-permitted');
+    expect(thrownBy(() => below.symlinkAt('../../canary', 'link'))).toBe('not-permitted');
+    expect(thrownBy(() => below.symlinkAt('inside', 'link'))).toBeUndefined();
+    // And one that was opened in the root, of a directory that is deep down now.
+    const other = root.openAt({}, 'other', { directory: true }, { read: true });
+    root.renameAt('other', root, 'p/q/other');
+    root.createDirectoryAt('p/q/other/d');
+    root.symlinkAt('../../../../in-mount', 'p/q/other/d/link');
+    expect(thrownBy(() => other.renameAt('d', root, 'p/d'))).toBe('not-permitted');
   });
 
   test('names that differ in case or in composition are different files or none', () => {

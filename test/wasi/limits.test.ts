@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { limits } from '../../src/limits.ts';
 import { MAX_TRANSFER_BYTES } from '../../src/wasi/component/io.ts';
+import { CALL_UNITS, ENTRY_UNITS, SYNC_UNITS, WasiContext } from '../../src/wasi/context.ts';
 import { ENTRY_BYTES, MAX_DEPTH } from '../../src/wasi/filesystem/memory.ts';
 import { memoryDirectory } from '../../src/wasi/filesystem/mount.ts';
+import { MAX_MOVED_BYTES, VECTOR_UNITS } from '../../src/wasi/preview1/memory.ts';
 import { filesOf, PAIRS, setUp, VERSIONS } from './files.ts';
-import { EVERY_RIGHT, makeHost, makeMount, OpenFlag, Preview1Guest, rootOf, stopOf, thrownBy, wasi02 } from './support.ts';
+import { EVERY_RIGHT, makeHost, makeMount, MOUNT_KINDS, OpenFlag, Preview1Guest, RecordingControl, rootOf, stopOf, thrownBy, wasi02 } from './support.ts';
 
 describe('handles', () => {
   test('every resource of WASI 0.2 counts until it is dropped, and one more than the limit stops the guest', () => {
@@ -164,6 +167,16 @@ describe('a file that is open while its last name goes', () => {
   });
 });
 
+describe('the count of what the host keeps', () => {
+  test('takes up to the limit, and nothing that is no number of bytes', () => {
+    const context = new WasiContext(0, { ...limits.default, hostBytes: 1_000 }, new RecordingControl());
+    expect([NaN, -1, Infinity, -Infinity, 1_001].map((bytes) => context.keepBytes(bytes))).toEqual([false, false, false, false, false]);
+    expect([context.keepBytes(1_000), context.keepBytes(1), context.keepBytes(0)]).toEqual([true, false, true]);
+    context.giveBack(1_000);
+    expect(context.hostBytesLeft()).toBe(1_000);
+  });
+});
+
 describe('sizes of one call', () => {
   test.each(PAIRS)('a read of everything from a $kind directory through $version gives at most what there is and what one call moves', ({ kind }) => {
     const { mount } = makeMount(kind, { big: 'x'.repeat(MAX_TRANSFER_BYTES + 10), small: 'abc' });
@@ -204,11 +217,87 @@ describe('sizes of one call', () => {
       work();
       return control.units - before;
     };
-    const shallow = cost(() => guest.open('a'));
-    expect(cost(() => guest.open('a/b/c'))).toBe(3 * shallow);
+    const [one, three] = [cost(() => guest.open('a')), cost(() => guest.open('a/b/c'))];
+    expect(three - one).toBeGreaterThanOrEqual(2 * 2 * CALL_UNITS);
     const { fd } = guest.open('a/b/c');
-    expect(cost(() => guest.read(fd, 80_000))).toBe(10_000);
-    expect(cost(() => guest.write(1, 'x'.repeat(800)))).toBe(100);
+    expect(cost(() => guest.read(fd, 80_000))).toBe(10_000 + CALL_UNITS + VECTOR_UNITS);
+    expect(cost(() => guest.write(1, 'x'.repeat(800)))).toBe(100 + ENTRY_UNITS + VECTOR_UNITS);
+  });
+
+  test.each(MOUNT_KINDS)('each look at a file or directory of a %s directory is paid for, and a change or waiting for a disk more', (kind) => {
+    const { host, control } = makeHost({ mounts: { '/data': makeMount(kind, { a: '' }).mount } });
+    const guest = new Preview1Guest(host);
+    const { fd } = guest.open('a', { rights: EVERY_RIGHT });
+    const [path, length] = guest.put('new');
+    const result = guest.room(64);
+    const cost = (name: string, ...args: (number | bigint)[]): number => {
+      const before = control.units;
+      expect(guest.call(name, ...args)).toBe(0);
+      return control.units - before;
+    };
+    expect(cost('fd_filestat_get', fd, result)).toBeGreaterThanOrEqual(CALL_UNITS);
+    expect(cost('fd_filestat_set_size', fd, 10n)).toBeGreaterThanOrEqual(CALL_UNITS);
+    expect(cost('fd_sync', fd)).toBeGreaterThanOrEqual(SYNC_UNITS);
+    expect(cost('path_create_directory', 3, path, length)).toBeGreaterThanOrEqual(10 * CALL_UNITS);
+    expect(cost('path_filestat_get', 3, 0, path, length, result)).toBeGreaterThanOrEqual(2 * CALL_UNITS);
+    expect(cost('path_remove_directory', 3, path, length)).toBeGreaterThanOrEqual(10 * CALL_UNITS);
+  });
+
+  test.each(MOUNT_KINDS)('entries of a %s directory are paid for before they are read, also when they are too many to keep', (kind) => {
+    const files = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`f${index}`, '']));
+    const { mount } = makeMount(kind, files);
+    const { host, control } = makeHost({ mounts: { '/data': mount }, limits: { hostBytes: 1_000 } });
+    expect(thrownBy(() => rootOf(host).readDirectory())).toBe('insufficient-memory');
+    expect(control.units).toBeGreaterThanOrEqual(200 * CALL_UNITS);
+    const poor = makeHost({ mounts: { '/data': mount } });
+    poor.control.budget = 20 * CALL_UNITS;
+    expect(stopOf(() => rootOf(poor.host).readDirectory())).toBe('FUEL_EXHAUSTED');
+    expect(poor.control.units).toBeLessThanOrEqual(64 * CALL_UNITS + (kind === 'memory' ? 136 * CALL_UNITS : 0));
+  });
+
+  test('each buffer and each subscription of one call is paid for, empty or not', () => {
+    const { host, control } = makeHost({ mounts: { '/data': memoryDirectory({ a: 'text' }) } });
+    const guest = new Preview1Guest(host);
+    const { fd } = guest.open('a');
+    const result = guest.room(4);
+    const cost = (work: () => number): number => {
+      const before = control.units;
+      expect(work()).toBe(0);
+      return control.units - before;
+    };
+    expect(cost(() => guest.call('fd_pread', fd, ...guest.vectors('', '', ''), 0n, result))).toBe(3 * VECTOR_UNITS);
+    expect(cost(() => guest.call('fd_pread', fd, ...guest.vectors('1', '1', '1'), 0n, result))).toBe(3 * (VECTOR_UNITS + CALL_UNITS + 1));
+    expect(cost(() => guest.call('poll_oneoff', guest.room(2 * 48), guest.room(2 * 32), 2, result))).toBe(2 * ENTRY_UNITS);
+  });
+
+  test.each(MOUNT_KINDS)('one call of preview 1 on a %s directory moves no more than its limit, whatever its buffers say', (kind) => {
+    const { host, control } = makeHost({ mounts: { '/data': makeMount(kind, { a: '' }).mount } });
+    const guest = new Preview1Guest(host);
+    guest.memory.grow(64);
+    const { fd } = guest.open('a', { rights: EVERY_RIGHT });
+    const size = 2 * MAX_MOVED_BYTES;
+    expect(guest.call('fd_filestat_set_size', fd, BigInt(size))).toBe(0);
+    const [list, result] = [guest.room(8 * 1024), guest.room(4)];
+    const moved = (name: string, count: number, length: number): number => {
+      for (let index = 0; index < count; index += 1) {
+        guest.view.setUint32(list + 8 * index, 0x40000, true);
+        guest.view.setUint32(list + 8 * index + 4, length, true);
+      }
+      expect(guest.call(name, fd, list, count, 0n, result)).toBe(0);
+      return guest.view.getUint32(result, true);
+    };
+    const MiB = 1024 * 1024;
+    for (const name of ['fd_pread', 'fd_pwrite']) {
+      const before = control.units;
+      expect([moved(name, 8, 2 * MiB - 1), moved(name, 8, 2 * MiB), moved(name, 8, 2 * MiB + 1), moved(name, 1024, 3 * MiB)]).toEqual([
+        MAX_MOVED_BYTES - 8,
+        MAX_MOVED_BYTES,
+        MAX_MOVED_BYTES,
+        MAX_MOVED_BYTES,
+      ]);
+      expect(control.units - before).toBeGreaterThanOrEqual((4 * MAX_MOVED_BYTES) / 8);
+    }
+    expect(guest.call('fd_close', fd)).toBe(0);
   });
 
   test('directories within directories of a memory directory have a bottom, also when a tree is moved', () => {

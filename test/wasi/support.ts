@@ -25,11 +25,14 @@ export class Stopped extends Error {
 /** A control without a meter. It sleeps for true, but as a call with 2 s to its deadline. */
 export class RecordingControl implements GuestControl {
   units = 0;
+  /** Fuel at which the guest is stopped. */
+  budget = Infinity;
   readonly sleeps: number[] = [];
 
   charge(units: number): void {
     if (!Number.isFinite(units) || units < 0) throw new RangeError(`a charge of ${units}`);
     this.units += units;
+    if (this.units > this.budget) this.stop(new GloveportError('FUEL_EXHAUSTED', 'the fuel is spent'));
   }
 
   stop(reason: GloveportError): never {

@@ -1,5 +1,6 @@
 // wasi:cli 0.2 without `run`: environment, exit, standard streams, and terminals, of which there are none.
 import { Cap } from '../../capabilities.ts';
+import { GloveportError } from '../../errors.ts';
 import type { Clocks } from '../clocks.ts';
 import type { Console, OutputSink } from '../console.ts';
 import type { WasiContext } from '../context.ts';
@@ -22,15 +23,19 @@ export class TerminalOutput extends Resource {}
 export function cliInterfaces(context: WasiContext, clocks: Clocks, console: Console, commandLine: CommandLine): Record<string, object> {
   const output = (sink: OutputSink) => () => new OutputStream(context, clocks, { write: (bytes) => console.write(sink, bytes) });
   const none = () => undefined;
+  const given = <Entry>(entries: Entry[]): Entry[] => {
+    context.chargeEntries(entries.length);
+    return entries;
+  };
   return {
     'wasi:cli/environment': interfaceOf({
-      getEnvironment: () => (context.allows(Cap.ENV) ? Object.entries(commandLine.env) : []),
-      getArguments: () => [...commandLine.args],
+      getEnvironment: () => given(context.allows(Cap.ENV) ? Object.entries(commandLine.env) : []),
+      getArguments: () => given([...commandLine.args]),
       initialCwd: none,
     }),
     'wasi:cli/exit': interfaceOf({
       exit: (status: { readonly tag: 'ok' | 'err' }) => context.exit(status.tag === 'ok' ? 0 : 1),
-      exitWithCode: (code: number) => context.exit(code),
+      exitWithCode: (code: number) => exitWithCode(context, code),
     }),
     'wasi:cli/stdin': interfaceOf({ getStdin: () => new InputStream(context, clocks, { read: (limit) => readInput(console, limit) }) }),
     'wasi:cli/stdout': interfaceOf({ getStdout: output(commandLine.stdout) }),
@@ -41,6 +46,11 @@ export function cliInterfaces(context: WasiContext, clocks: Clocks, console: Con
     'wasi:cli/terminal-stdout': interfaceOf({ getTerminalStdout: none }),
     'wasi:cli/terminal-stderr': interfaceOf({ getTerminalStderr: none }),
   };
+}
+
+function exitWithCode(context: WasiContext, code: number): never {
+  if (Number.isInteger(code) && code >= 0 && code <= 255) context.exit(code);
+  return context.control.stop(new GloveportError('GUEST_TRAPPED', 'the guest exited with something that is no code from 0 to 255'));
 }
 
 function readInput(console: Console, limit: number): Uint8Array {

@@ -256,7 +256,7 @@ export class DirectoryEntryStream extends Resource {
   #next = 0;
 
   constructor(context: WasiContext, point: MountPoint, list: ReturnType<OpenDirectory['list']>) {
-    super(context, () => context.keepBytes(-list.bytes));
+    super(context, () => context.giveBack(list.bytes));
     this.#point = point;
     this.#entries = list.entries;
   }

@@ -161,7 +161,7 @@ export class OutputStream extends Resource {
 
   // The specification has a write beyond the permit trap.
   #checkPermitted(length: number | bigint): void {
-    if (length <= MAX_TRANSFER_BYTES) return;
+    if (length >= 0 && length <= MAX_TRANSFER_BYTES) return;
     this.#context.control.stop(
       new GloveportError('GUEST_TRAPPED', `the guest wrote ${length} bytes at once to a stream whose check-write permits ${MAX_TRANSFER_BYTES}`, {
         maximum: MAX_TRANSFER_BYTES,
@@ -181,12 +181,12 @@ export function ioInterfaces(context: WasiContext, clocks: Clocks): Record<strin
 
 // The specification has an empty list trap; a list this long is the guest's as well.
 function poll(context: WasiContext, clocks: Clocks, pollables: readonly Pollable[]): Uint32Array {
-  if (pollables.length === 0 || pollables.length > MAX_POLL) {
+  if (!(pollables.length >= 1 && pollables.length <= MAX_POLL)) {
     context.control.stop(
       new GloveportError('GUEST_TRAPPED', `the guest polled ${pollables.length} pollables; from 1 to ${MAX_POLL} can be`, { maximum: MAX_POLL }),
     );
   }
-  context.chargeBytes(pollables.length * 64);
+  context.chargeEntries(pollables.length);
   return Pollable.waitForAny(clocks, pollables);
 }
 

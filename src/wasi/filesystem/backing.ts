@@ -54,8 +54,11 @@ export interface BackingDirectory {
   stat(): FileStat;
   setTimes(times: FileTimes): void;
   sync(): void;
-  /** The entries without '.' and '..', at most {@link MAX_ENTRIES}: more is 'insufficient-memory'. */
-  entries(): DirectoryEntry[];
+  /**
+   * The entries without '.' and '..', at most {@link MAX_ENTRIES}: more is 'insufficient-memory'. Calls `pay` with a number of entries before it looks at
+   * so many, also when it fails for them.
+   */
+  entries(pay: (count: number) => void): DirectoryEntry[];
   /** The same directory, opened once more. */
   reopen(): BackingDirectory;
   /** Opens the directory `name`, or gives undefined when `name` is something else. Fails with 'no-entry' when it is not there. */

@@ -39,14 +39,13 @@ export class OpenFile {
     this.#backing = undefined;
   }
 
-  /** Bytes read into `target` from `position`; 0 at the end. */
+  /** Bytes read into `target` from `position`; 0 at the end. Paid for by the length of `target`, which the caller bounds. */
   read(target: Uint8Array, position: bigint): number {
     this.checkReadable();
     const start = checkedOffset(position);
     if (target.length === 0) return 0;
-    const count = this.#store.read(target, start);
-    this.point.context.chargeBytes(count);
-    return count;
+    this.#charge(target.length);
+    return this.#store.read(target, start);
   }
 
   /** Bytes written at `position`, which are all of them unless the store is full. */
@@ -54,37 +53,41 @@ export class OpenFile {
     this.checkWritable();
     const start = checkedOffset(position);
     if (!Number.isSafeInteger(start + source.length)) fail('file-too-large');
-    this.point.context.chargeBytes(source.length);
+    this.#charge(source.length);
     const count = this.#store.write(source, start);
-    if (this.mode.sync !== 'none') this.#store.sync(this.mode.sync === 'data');
+    if (this.mode.sync !== 'none') this.#sync(this.mode.sync === 'data');
     return count;
   }
 
   /** The size, where appending writes: what another process of the host appends at the same moment may be overwritten. */
   end(): bigint {
     this.point.checkUse();
+    this.#charge();
     return BigInt(this.#store.size());
   }
 
   setSize(size: bigint): void {
     this.checkWritable();
+    this.#charge();
     this.#store.setSize(checkedOffset(size));
   }
 
   stat(): FileStat {
     this.point.checkUse();
+    this.#charge();
     return this.point.identify(this.#store.stat());
   }
 
   setTimes(times: FileTimes): void {
     this.point.checkWrite();
+    this.#charge();
     this.#store.setTimes(times);
   }
 
   /** Without effect on a file that was opened for reading. */
   sync(dataOnly: boolean): void {
     this.point.checkUse();
-    if (this.mode.write) this.#store.sync(dataOnly);
+    if (this.mode.write) this.#sync(dataOnly);
   }
 
   checkReadable(): void {
@@ -95,6 +98,17 @@ export class OpenFile {
   checkWritable(): void {
     this.point.checkWrite();
     if (!this.mode.write) fail('bad-descriptor');
+  }
+
+  #sync(dataOnly: boolean): void {
+    this.point.context.chargeSync();
+    this.#store.sync(dataOnly);
+  }
+
+  // For one call of the store that may move `bytes`, before it is made.
+  #charge(bytes = 0): void {
+    this.point.context.chargeCalls(1);
+    this.point.context.chargeBytes(bytes);
   }
 
   get #store(): BackingFile {

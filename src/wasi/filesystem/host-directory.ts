@@ -40,6 +40,9 @@ export function openHostDirectory(path: string): BackingDirectory {
   return new HostDirectory(HAS_DESCRIPTOR_PATHS ? DescriptorAnchor.open(path) : new PathAnchor(realpathSync.native(path)));
 }
 
+// Entries that are read at once.
+const BATCH_ENTRIES = 64;
+
 /** The way to reach an open directory by path, so that what lies between cannot be exchanged. Throws node:fs errors. */
 interface Anchor {
   /** A path of the directory itself. */
@@ -151,13 +154,14 @@ class HostDirectory implements BackingDirectory {
     });
   }
 
-  entries(): DirectoryEntry[] {
+  entries(pay: (count: number) => void): DirectoryEntry[] {
     return attempt(() => {
-      const directory = opendirSync(this.#anchor.self(), { bufferSize: 256 });
+      const directory = opendirSync(this.#anchor.self(), { bufferSize: BATCH_ENTRIES });
       try {
         const entries: DirectoryEntry[] = [];
         for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
           if (entries.length === MAX_ENTRIES) fail('insufficient-memory');
+          if (entries.length % BATCH_ENTRIES === 0) pay(BATCH_ENTRIES);
           entries.push({ name: entry.name, type: typeOf(entry) });
         }
         return entries;

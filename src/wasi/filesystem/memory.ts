@@ -161,9 +161,12 @@ class MemoryDirectory implements BackingDirectory {
 
   sync(): void {}
 
-  entries(): DirectoryEntry[] {
-    const entries = attempt(() => this.#home.raw.readdirSync(this.#self(), { withFileTypes: true })) as MemoryEntry[];
-    if (entries.length > MAX_ENTRIES) fail('insufficient-memory');
+  entries(pay: (count: number) => void): DirectoryEntry[] {
+    const path = this.#self();
+    const count = this.#home.raw._core.getResolvedLink(path)?.length ?? 0;
+    pay(Math.min(count, MAX_ENTRIES));
+    if (count > MAX_ENTRIES) fail('insufficient-memory');
+    const entries = attempt(() => this.#home.raw.readdirSync(path, { withFileTypes: true })) as MemoryEntry[];
     return entries.map((entry) => ({ name: entry.name, type: typeOf(entry) }));
   }
 

@@ -95,6 +95,7 @@ export class MountPoint implements Closable {
   #root: BackingDirectory | undefined;
   readonly #number: bigint;
   readonly #writable: boolean;
+  #moves = 0;
   // Relative to the mount, without a leading slash.
   readonly #denied: readonly string[];
 
@@ -138,6 +139,15 @@ export class MountPoint implements Closable {
   checkWrite(): void {
     this.checkUse();
     if (!this.writable) fail('read-only');
+  }
+
+  /** How often the guest moved a directory: what was opened before need not be where it was. */
+  get moves(): number {
+    return this.#moves;
+  }
+
+  moved(): void {
+    this.#moves += 1;
   }
 
   /** `stat` with a device number that tells apart objects of different mounts. */

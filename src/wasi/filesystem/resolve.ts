@@ -2,6 +2,7 @@
 // itself and never leaves that directory: '..' above it, absolute paths and absolute links are 'not-permitted'. Denied paths are checked at each step, on
 // names that no link can disguise.
 import type { BackingDirectory, FileStat } from './backing.ts';
+import type { WasiContext } from '../context.ts';
 import { fail } from './errors.ts';
 import type { MountPoint } from './mount.ts';
 
@@ -13,8 +14,11 @@ export const MAX_NAME_BYTES = 255;
 export const MAX_LINKS = 40;
 /** Directories that one path may go down: each is held open during the walk. */
 export const MAX_DESCENT = 128;
-// Fuel for one component: an open and a close of the host.
-const STEP_UNITS = 500;
+// Calls of the store for one component: opening it and closing it, or looking it up; and for a link, whose content is read as well.
+const STEP_CALLS = 2;
+const LINK_CALLS = 4;
+// Fuel for one byte of a path: it is split, measured and joined again.
+const PATH_BYTE_UNITS = 50;
 
 /** What happens to a link at the end of the path. With 'entry' the name itself is meant, also with a slash behind it: to make, move or remove it. */
 export type Ending = 'follow' | 'nofollow' | 'entry';
@@ -46,7 +50,7 @@ export function resolve<Result>(origin: Origin, path: string, ending: Ending, us
   const levels: { readonly directory: BackingDirectory; readonly path: string }[] = [];
   let links = 0;
   try {
-    const pending = new Pending();
+    const pending = new Pending(point.context);
     let slash = pending.add(path, ending);
     for (;;) {
       const here = levels.at(-1) ?? origin;
@@ -58,7 +62,7 @@ export function resolve<Result>(origin: Origin, path: string, ending: Ending, us
         levels.pop()?.directory.close();
         continue;
       }
-      point.context.control.charge(STEP_UNITS);
+      point.context.chargeCalls(STEP_CALLS);
       const below = here.path === '' ? name : `${here.path}/${name}`;
       if (point.denies(below)) fail('not-permitted');
       if (pending.isEmpty) {
@@ -74,6 +78,7 @@ export function resolve<Result>(origin: Origin, path: string, ending: Ending, us
         if (here.directory.lookup(name)?.type !== 'symbolic-link') fail('not-directory');
       }
       if (++links > MAX_LINKS) fail('loop');
+      point.context.chargeCalls(LINK_CALLS);
       slash = pending.add(here.directory.readLink(name), ending) || slash;
     }
   } finally {
@@ -89,21 +94,26 @@ export function checkPath(path: string): void {
   if (path.includes('\0')) fail('invalid');
 }
 
-/** Whether a link with content `target`, in the directory `path` of a mount, is relative and stays in the mount as far as its text says. */
+/**
+ * Whether a link with content `target`, in the directory `path` of a mount, is relative and stays in the mount. A '..' behind a name does not count as
+ * staying: the name may be a link, and what is above its target is not in the text.
+ */
 export function staysInside(path: string, target: string): boolean {
   if (target.startsWith('/')) return false;
-  let depth = path === '' ? 0 : path.split('/').length;
-  for (const name of target.split('/')) {
-    if (name === '..') depth -= 1;
-    else if (name !== '' && name !== '.') depth += 1;
-    if (depth < 0) return false;
-  }
-  return true;
+  const names = target.split('/').filter((name) => name !== '' && name !== '.');
+  const first = names.findIndex((name) => name !== '..');
+  const up = first < 0 ? names.length : first;
+  return up <= (path === '' ? 0 : path.split('/').length) && !names.includes('..', up);
 }
 
 /** The components still to be walked, the next one last. */
 class Pending {
   readonly #names: string[] = [];
+  readonly #context: WasiContext;
+
+  constructor(context: WasiContext) {
+    this.#context = context;
+  }
 
   get isEmpty(): boolean {
     return this.#names.length === 0;
@@ -116,6 +126,7 @@ class Pending {
   /** Puts the components of `path` before the others, and gives whether it ended in a slash. */
   add(path: string, ending: Ending): boolean {
     checkPath(path);
+    this.#context.control.charge(path.length * PATH_BYTE_UNITS);
     if (path.startsWith('/')) fail('not-permitted');
     const names = path.split('/').filter((name) => name !== '');
     for (const name of names) if (name.length > MAX_NAME_BYTES || Buffer.byteLength(name) > MAX_NAME_BYTES) fail('name-too-long');

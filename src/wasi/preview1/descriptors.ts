@@ -76,7 +76,7 @@ export class DirectoryDescriptor {
   }
 
   #forget(): void {
-    if (this.#listing) this.#context.keepBytes(-this.#listing.bytes);
+    if (this.#listing) this.#context.giveBack(this.#listing.bytes);
     this.#listing = undefined;
   }
 }

@@ -35,7 +35,7 @@ export function preview1Functions(
 ): Readonly<Record<string, (...args: never[]) => unknown>> {
   const { context, points, env } = environment;
   const table = new DescriptorTable(context, points);
-  const guestMemory = new GuestMemory(memory);
+  const guestMemory = new GuestMemory(context, memory);
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const bodies: Record<string, (...args: never[]) => void> = {
     ...fileFunctions({ ...environment, table, memory: guestMemory }),

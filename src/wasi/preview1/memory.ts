@@ -1,5 +1,6 @@
 // The guest's memory as preview 1 functions see it. Each access takes the memory's buffer as it is at that moment (it moves when the memory grows), reads a
 // pointer as unsigned, and fails with EFAULT outside of the memory, or when there is none yet.
+import type { WasiContext } from '../context.ts';
 import { fail } from '../filesystem/errors.ts';
 import { MAX_PATH_BYTES } from '../filesystem/resolve.ts';
 import { Errno, raise } from './errno.ts';
@@ -7,13 +8,22 @@ import { Errno, raise } from './errno.ts';
 /** Buffers of one scattered read or write: POSIX's IOV_MAX. */
 export const MAX_VECTORS = 1024;
 
+/** Bytes of one scattered read or write; what is more is left to the next call. */
+export const MAX_MOVED_BYTES = 16 * 1024 * 1024;
+
 const VECTOR_BYTES = 8;
+// Bytes that are moved without a look at the deadline, each such piece paid for before.
+const PIECE_BYTES = 1024 * 1024;
+/** Fuel for looking at one buffer. */
+export const VECTOR_UNITS = 50;
 
 export class GuestMemory {
+  readonly #context: WasiContext;
   readonly #memory: () => WebAssembly.Memory | undefined;
   #view = new DataView(new ArrayBuffer(0));
 
-  constructor(memory: () => WebAssembly.Memory | undefined) {
+  constructor(context: WasiContext, memory: () => WebAssembly.Memory | undefined) {
+    this.#context = context;
     this.#memory = memory;
   }
 
@@ -67,24 +77,28 @@ export class GuestMemory {
   }
 
   /**
-   * Moves data through a list of buffers, in order: `move` gets each buffer that is not empty, and gives how many bytes it moved. Ends at a buffer that
-   * was not moved whole; an error after data was moved is left to the next call. Gives the sum.
+   * Moves at most {@link MAX_MOVED_BYTES} through a list of buffers, in order and in pieces: `move` gets each piece, charges for it, and gives how many
+   * bytes it moved. Ends at a piece that was not moved whole; an error after data was moved is left to the next call. Gives the sum.
    */
   vectors(list: number, count: number, move: (buffer: Uint8Array) => number): number {
     const length = count >>> 0;
     if (length > MAX_VECTORS) fail('invalid');
+    this.#context.control.charge(length * VECTOR_UNITS);
     const start = list >>> 0;
     let total = 0;
     for (let index = 0; index < length; index += 1) {
       try {
         const buffer = this.bytes(this.u32(start + index * VECTOR_BYTES), this.u32(start + index * VECTOR_BYTES + 4));
-        if (buffer.length === 0) continue;
-        const moved = move(buffer);
-        total += moved;
-        if (moved < buffer.length) break;
+        for (let from = 0; from < buffer.length; ) {
+          const piece = buffer.subarray(from, from + Math.min(PIECE_BYTES, MAX_MOVED_BYTES - total));
+          const moved = move(piece);
+          total += moved;
+          from += moved;
+          if (moved < piece.length || total === MAX_MOVED_BYTES) return total;
+        }
       } catch (error) {
         if (total === 0 || (typeof error !== 'string' && typeof error !== 'number')) throw error;
-        break;
+        return total;
       }
     }
     return total;

@@ -63,7 +63,7 @@ export function processFunctions({ context, memory, table, console, clocks, rand
       const length = count >>> 0;
       if (length === 0 || length > MAX_SUBSCRIPTIONS) fail('invalid');
       memory.bytes(events, length * EVENT_BYTES);
-      context.chargeBytes(length * SUBSCRIPTION_BYTES);
+      context.chargeEntries(length);
       const subscribed = Array.from({ length }, (_, index) => subscriptionAt((subscriptions >>> 0) + index * SUBSCRIPTION_BYTES));
       clocks.waitForAny(subscribed.map(({ waitable }) => waitable));
       const ready = subscribed.filter(({ waitable }) => waitable.remainingMs() <= 0);
@@ -92,6 +92,7 @@ export function processFunctions({ context, memory, table, console, clocks, rand
   }
 
   function setStrings(strings: readonly string[], pointers: number, buffer: number): void {
+    context.chargeEntries(strings.length);
     let next = buffer >>> 0;
     strings.forEach((text, index) => {
       const bytes = Buffer.from(`${text}\0`);
@@ -102,6 +103,7 @@ export function processFunctions({ context, memory, table, console, clocks, rand
   }
 
   function setSizes(strings: readonly string[], count: number, size: number): void {
+    context.chargeEntries(strings.length);
     memory.setU32(count, strings.length);
     memory.setU32(
       size,
