@@ -1,6 +1,6 @@
 // From untrusted bytes to a program. The order is the point: sizes and names are bounded before anything is validated, everything is validated before it is
 // rewritten or transpiled, and only what was rewritten is compiled.
-import { GloveportError, limitExceeded, printable } from '../errors.ts';
+import { GloveportError, limitExceeded, messageOf, printable } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { meter, type MeteredModule, REWRITER_VERSION } from '../metering/rewrite.ts';
 import { isComponent, readComponent } from '../wasm/component/reader.ts';
@@ -84,8 +84,18 @@ async function load(artifact: Artifact): Promise<Program> {
   // All who load the same bytes share these descriptions, and they are what imports are linked and granted by.
   freeze(artifact.imports);
   freeze(artifact.exports);
-  const modules = await Promise.all(artifact.modules.map(({ bytes }) => WebAssembly.compile(bytes)));
+  const modules = await Promise.all(artifact.modules.map(({ bytes }) => compileMetered(bytes)));
   return artifact.kind === 'core' ? coreProgram(artifact, modules[0] as WebAssembly.Module) : componentProgram(artifact, modules);
+}
+
+// The original was valid, so what the engine refuses is only what metering has added to it.
+async function compileMetered(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (error) {
+    const why = messageOf(error).replace(/^WebAssembly\.compile\(\): /, '');
+    throw new GloveportError('MODULE_TOO_LARGE', `the metered module is over the engine's own limits: ${why}`, { limit: 'engine' }, { cause: error });
+  }
 }
 
 function freeze(value: unknown): void {

@@ -5,6 +5,7 @@ import type { CoreImports, Meter } from '../metering/meter.ts';
 import type { MeterDescriptor } from '../metering/rewrite.ts';
 import { checkArguments } from './arguments.ts';
 import type { Artifact } from './artifact.ts';
+import { elementCosts } from './element-costs.ts';
 import { Guards } from './guards.ts';
 import { pascalCase, placeOf, withoutVersion } from './naming.ts';
 import { type ExportedFunction, type ImportObject, type Program, type ProgramInstance, splitName } from './program.ts';
@@ -21,11 +22,12 @@ type Interfaces = Readonly<Record<string, Members>>;
 export function componentProgram(artifact: Artifact, modules: readonly WebAssembly.Module[]): Program {
   const { kind, bytes, imports, exports } = artifact;
   const glue = compileGlue(artifact.glue as string);
+  const costs = elementCosts(artifact);
   const byName = new Map(artifact.modules.map(({ name }, index) => [name, modules[index] as WebAssembly.Module]));
   const descriptors = new Map(artifact.modules.map(({ descriptor }, index) => [modules[index] as WebAssembly.Module, descriptor]));
 
   const instantiate = (meter: Meter, provided: ImportObject, limits: Limits = presets.default): ProgramInstance => {
-    const guards = new Guards(meter, limits);
+    const guards = new Guards(meter, limits, costs);
     const given = selectImports(imports, provided);
     const instantiateCore = (module: WebAssembly.Module, core: CoreImports = {}) => ({
       exports: meter.instantiate(module, descriptors.get(module) as MeterDescriptor, core),

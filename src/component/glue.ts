@@ -2,6 +2,8 @@
 // slices wrap around, forged handles pass. Each edit below closes one such place by a call of a `$`-named helper (see `guards.ts`), which no name of a
 // guest's can hide. An edit that no longer matches what it was written for fails loudly instead of leaving its place open.
 import { GloveportError } from '../errors.ts';
+import { ELEMENTS_AT_ONCE } from './guards.ts';
+import { GLOBAL_NAMES } from './scope.ts';
 
 interface Edit {
   /** What the edit is for; named in the error when it does not fit. */
@@ -31,13 +33,13 @@ const EDITS: readonly Edit[] = [
   {
     purpose: 'lists are charged before they are lifted',
     pattern: /for \(let i = 0; i < (len\d+); i\+\+\) \{\s*const base = (base\d+) \+ i \* (\d+);/g,
-    replacement: '$$elements($1, $3); for (let i = 0; i < $1; i++) { const base = $2 + i * $3;',
+    replacement: `$$elements($1, $3); for (let i = 0; i < $1; i++) { if (i % ${ELEMENTS_AT_ONCE} === 0) $$lift($1 - i, $3); const base = $2 + i * $3;`,
     matches: 'any number',
     leaves: /(?<!\$elements\(len\d+, \d+\); )for \(let i = 0; i < len\d/,
   },
   {
     purpose: 'lists of numbers are copied within bounds',
-    pattern: /(\w+(?:\.\w+)?)\.buffer\.slice\((ptr\d+), \2 \+ (len\d+) \* (\d+)\)/g,
+    pattern: /(?<!\w)(\w+(?:\.\w+)?)\.buffer\.slice\((ptr\d+), \2 \+ (len\d+) \* (\d+)\)/g,
     replacement: '$$slice($1, $2, $3, $4)',
     matches: 'any number',
     leaves: /\.buffer\.slice\(/,
@@ -71,7 +73,7 @@ const EDITS: readonly Edit[] = [
   {
     // Each resource would carry a function that runs the guest's destructor out of the meter's reach; see FinalizationRegistry in `guards.ts`.
     purpose: "a guest's resources are dropped by calls of their own",
-    pattern: /(Object\.defineProperty\(\w+, )symbolDispose(, \{ writable: true, value: function)|(\w+\[)symbolDispose(\] = emptyFunc;)/g,
+    pattern: /(Object\.defineProperty\(\w+, )symbolDispose(, \{ writable: true, value: function)|(?<!\w)(\w+\[)symbolDispose(\] = emptyFunc;)/g,
     replacement: '$1$3$$drop$2$4',
     matches: 'any number',
     leaves: /Object\.defineProperty\(\w+, symbolDispose|\[symbolDispose\] =/,
@@ -87,6 +89,15 @@ const EDITS: readonly Edit[] = [
     pattern: /(function _lowerImportBackwardsCompat\(args\) \{)/,
     replacement: '$1 $$crossing();',
     matches: 'at most once',
+  },
+  {
+    // An err is thrown. What is returned is the ok side, also when it is a variant with cases of these names.
+    purpose: 'what a host function returns is the ok side of its result',
+    pattern:
+      /(hostRet\d+) !== null && typeof \1 === 'object' && (?:false|\(\1\.tag === 'ok' \|\| \1\.tag === 'err'\))\s*\? \1\s*: (?=\{ tag: 'ok', val: \1\})/g,
+    replacement: '',
+    matches: 'any number',
+    leaves: /hostRet\d+\.tag\b/,
   },
   {
     purpose: "errors of the host's resources stop the guest",
@@ -122,12 +133,14 @@ export const GLUE_VERSION: string = [...EDITS, UNUSED_REPS].map(({ pattern, repl
 
 /**
  * The generated source as the body of a function that returns `instantiate`. Its free names are those of `scope.ts` and `guards.ts`.
- * @throws GloveportError INTERNAL when the transpiler's output is not what the edits were written for, UNSUPPORTED_FEATURE for imports with names of its own.
+ * @throws GloveportError INTERNAL when the transpiler's output is not what the edits were written for, UNSUPPORTED_FEATURE for imports and exports with names of its own.
  */
 export function hardenGlue(generated: string): string {
   refuseHiddenImports(generated);
   const edits = generated.includes('_createdReps.has(') ? EDITS : [...EDITS, UNUSED_REPS];
-  return edits.reduce(apply, generated);
+  const edited = edits.reduce(apply, generated);
+  refuseHidingExports(edited);
+  return edited;
 }
 
 function apply(source: string, { purpose, pattern, replacement, matches, leaves }: Edit): string {
@@ -141,15 +154,61 @@ function apply(source: string, { purpose, pattern, replacement, matches, leaves 
 
 // Numbered names are the transpiler's own. Where it declares one that an import has too, that hides the import, and something else would be called.
 function refuseHiddenImports(source: string): void {
-  for (const [, members, only] of source.matchAll(/^\s*const (?:\{ ([^}]*) \}|(\w+)) = imports\b/gm)) {
+  const own = new Set<string>();
+  const rest = source.replace(IMPORTING, '');
+  for (const [, name] of rest.matchAll(/\b(?:var|let|const|function|class) ([A-Za-z]+\d+)\b/g)) own.add(name as string);
+  for (const [, name] of rest.matchAll(/(?<=[(,] ?)(?<!\w)([A-Za-z]+\d+)(?=[,)])/g)) own.add(name as string);
+  for (const [, members, only] of source.matchAll(IMPORTING)) {
     for (const member of (members ?? (only as string)).split(',')) {
       const name = member.slice(member.indexOf(':') + 1).trim();
-      if (!/^[A-Za-z]+\d+$/.test(name) || !new RegExp(`\\b(?:var|let|const|function|class) ${name}\\b(?! = imports)|[(,] ?${name}[,)]`).test(source)) continue;
+      if (!own.has(name)) continue;
       throw new GloveportError('UNSUPPORTED_FEATURE', `the component imports '${name}', a name that the transpiler uses itself`, {
         feature: `imports called ${name}`,
       });
     }
   }
+}
+
+const LITERALS_AND_COMMENTS = /\/\/.*|\/\*[\s\S]*?\*\/|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`/g;
+const IMPORTING = /^[ \t]*const (?:\{ ([^}]*) \}|([\w$]+)) = imports\b.*$/gm;
+
+// The functions and classes of exports are declared inside of the scope of the helpers, the imports and the intrinsics. One with the name of these hides them
+// from the glue around it, which would call the guest instead. Where nothing but the list of exports uses the name, that does not matter.
+function refuseHidingExports(source: string): void {
+  const code = source.replace(LITERALS_AND_COMMENTS, "''");
+  const start = code.search(/^[ \t]*let [\w$]+ ?= ?\(function\* _initGenerator/m);
+  const outer = new Set([...GLOBAL_NAMES, ...helperNames(code.slice(0, Math.max(start, 0)))]);
+  const scope = code.slice(start);
+  const declared = new Set<string>();
+  for (const [, kind, name] of scope.matchAll(/^[ \t]*(?:async )?(function|class) ([A-Za-z][A-Za-z0-9]*)[ \t]*[({]/gm) as Iterable<[string, string, string]>) {
+    const hides = outer.has(name) && isUsed(scope, kind, name);
+    if (!hides && !declared.has(name)) {
+      declared.add(name);
+      continue;
+    }
+    throw new GloveportError('UNSUPPORTED_FEATURE', `the component exports '${name}', a name that the transpiler uses itself`, {
+      feature: `exports called ${name}`,
+    });
+  }
+}
+
+// What is declared directly inside of `instantiate`, before the scope of exports.
+function helperNames(prelude: string): string[] {
+  const names: string[] = [];
+  let depth = 0;
+  for (const [token, name] of prelude.matchAll(/[{}]|\b(?:var|let|const|function\*?|class) ([\w$]+)/g)) {
+    if (token === '{') depth++;
+    else if (token === '}') depth--;
+    else if (depth === 1) names.push(name as string);
+  }
+  if (depth !== 1) throw misfit('exports hide no names', 'their scope is not where it should be');
+  return names;
+}
+
+// A function's own uses are its declaration and its place in the list of exports; of a class there are more, all of which name its prototype.
+function isUsed(scope: string, kind: string, name: string): boolean {
+  const uses = scope.match(new RegExp(`(?<![\\w$.])${name}(?![\\w$:])${kind === 'class' ? '(?!\\.prototype)' : ''}`, 'g'));
+  return (uses?.length ?? 0) > 2;
 }
 
 // Literals hold names of the guest's, which may look like code.

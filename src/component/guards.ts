@@ -1,15 +1,19 @@
 // The helpers that the edited glue calls (see `glue.ts`), bound to one guest: everything whose size a guest chooses is charged and bounded before the host
 // does it, and what breaks the canonical ABI stops the guest.
-import { GloveportError } from '../errors.ts';
+import { ComponentError, GloveportError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { GuestControl } from '../metering/control.ts';
 import { isStackOverflow, type Meter } from '../metering/meter.ts';
+import type { ElementCosts } from './element-costs.ts';
+import { isPromise, thrownPayload } from './thrown.ts';
 
 /** Fuel units for one call of an import, on top of the meter's own price: the glue around it takes microseconds. */
 const CROSSING_FUEL = 10_000;
-/** Fuel units for lifting one list element, and host bytes for the value that it becomes (besides twice its size in the guest's memory). */
+/** Fuel units for lifting one list element and for each value that it is made of; host bytes for its place in the list. */
 const ELEMENT_FUEL = 50;
 const ELEMENT_BYTES = 32;
+/** Elements that are lifted between two looks at the clock, see `$lift`: a charge for so many is one that {@link GuestControl.charge} looks for. */
+export const ELEMENTS_AT_ONCE = 2_048;
 /** Bytes that one unit of fuel copies; decoding text takes a unit for each. */
 const COPIED_PER_UNIT = 16;
 // Reps of resources that move between nested components stay known after the handle is gone; this many for each handle that is allowed at once.
@@ -23,16 +27,22 @@ export class Guards {
   readonly scope: Readonly<Record<string, unknown>>;
   readonly #control: GuestControl;
   readonly #limits: Limits;
+  readonly #costs: ElementCosts;
   readonly #resources = new WeakSet<object>();
   #hostBytes = 0;
 
-  /** @param meter runs the destructors of resources that are disposed of. */
-  constructor(meter: Meter, limits: Limits) {
+  /**
+   * @param meter runs the destructors of resources that are disposed of.
+   * @param costs those of the program's lists.
+   */
+  constructor(meter: Meter, limits: Limits, costs: ElementCosts) {
     this.#control = meter.control;
     this.#limits = limits;
+    this.#costs = costs;
     const decode = (view: Uint8Array, decoder: TextDecoder) => this.#decode(view, decoder);
     this.scope = {
       $elements: (length: number, size: number) => this.#elements(length, size),
+      $lift: (left: number, size: number) => this.#control.charge(Math.min(left, ELEMENTS_AT_ONCE) * this.#costs(size).values * ELEMENT_FUEL),
       $slice: (memory: WebAssembly.Memory, pointer: number, length: number, size: number) => this.#slice(memory, pointer >>> 0, length >>> 0, size),
       $bytes: (length: number) => this.#take(length >>> 0, (length >>> 0) / COPIED_PER_UNIT),
       $entry: (table: HandleTable, handle: number) => this.#entry(table, handle),
@@ -78,18 +88,19 @@ export class Guards {
     try {
       result = operation();
     } catch (error) {
-      const isErr = !(error instanceof Error) || Object.hasOwn(error, 'payload');
-      if (isErr || this.#control.isStop(error) || isStackOverflow(error)) throw error;
+      if (this.#control.isStop(error) || isStackOverflow(error)) throw error;
+      const payload = thrownPayload(error);
+      // Read once, so that the glue gets the payload that was looked at.
+      if (payload !== undefined) throw new ComponentError(payload.value);
       return failed('failed', error);
     }
-    if (!(result instanceof Promise)) return result;
-    result.catch(() => undefined);
+    if (!isPromise(result)) return result;
     return failed('returned a Promise: the guest waits for the value itself');
   }
 
   #elements(length: number, size: number): void {
     if (length < 0) this.#fault('a list is longer than its memory');
-    this.#take(length * (ELEMENT_BYTES + 2 * size), length * ELEMENT_FUEL);
+    this.#take(length * (ELEMENT_BYTES + this.#costs(size).hostBytes), length * ELEMENT_FUEL);
   }
 
   #slice(memory: WebAssembly.Memory, pointer: number, length: number, size: number): ArrayBuffer {

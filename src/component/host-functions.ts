@@ -1,8 +1,9 @@
 // Host functions as guests call them: what a host function returns or throws is checked and copied before the guest gets to see it, and what does not fit
 // stops the guest with HOST_FUNCTION_FAILED, so that nothing of the host reaches it.
-import { ComponentError, GloveportError } from '../errors.ts';
+import { ComponentError, GloveportError, isInstance } from '../errors.ts';
 import type { GuestControl } from '../metering/control.ts';
 import { type CoreFunctionType, type FunctionType, isWitFunction, type WitType } from './types.ts';
+import { isPromise, thrownPayload } from './thrown.ts';
 import { copyCoreValue, copyValue, ValueMismatch } from './values.ts';
 
 type Callable = (...values: unknown[]) => unknown;
@@ -24,8 +25,8 @@ export function bindHostFunction(label: string, type: FunctionType | CoreFunctio
       return checked(() => convert(Reflect.apply(implementation, undefined, values)));
     } catch (error) {
       if (control.isStop(error)) throw error;
-      if (error instanceof Misfit) return failed(error.message);
-      const payload = errType && payloadOf(error);
+      if (isInstance(error, Misfit)) return failed(error.message);
+      const payload = errType && thrownPayload(error);
       if (errType === undefined || payload === undefined) return failed('failed', error);
       return failWith(errType.type, payload.value);
     }
@@ -36,7 +37,7 @@ export function bindHostFunction(label: string, type: FunctionType | CoreFunctio
     try {
       payload = checked(() => (errType === undefined ? undefined : copyValue(errType, value, anyResource)), 'threw an error whose payload');
     } catch (error) {
-      return failed(error instanceof Misfit ? error.message : 'failed', error);
+      return failed(isInstance(error, Misfit) ? error.message : 'failed', error);
     }
     throw new ComponentError(payload);
   }
@@ -52,7 +53,7 @@ function checked<Result>(check: () => Result, what = 'returned a value that'): R
   try {
     return check();
   } catch (error) {
-    if (error instanceof ValueMismatch) throw new Misfit(`${what}${error.path && ` at ${error.path}`} ${error.message}`);
+    if (isInstance(error, ValueMismatch)) throw new Misfit(`${what}${error.path && ` at ${error.path}`} ${error.message}`);
     throw error;
   }
 }
@@ -85,13 +86,6 @@ function coreResult(label: string, { params, results }: CoreFunctionType): (valu
 }
 
 function refusePromise(value: unknown): unknown {
-  if (!(value instanceof Promise)) return value;
-  value.catch(() => undefined);
+  if (!isPromise(value)) return value;
   throw new ValueMismatch('must not be a Promise: the guest waits for the value itself');
-}
-
-/** The payload of a thrown `err`, undefined for any other error. */
-function payloadOf(error: unknown): { readonly value: unknown } | undefined {
-  if (typeof error === 'object' && error !== null && Object.hasOwn(error, 'payload')) return { value: (error as { payload: unknown }).payload };
-  return error instanceof Error ? undefined : { value: error };
 }

@@ -60,13 +60,16 @@ const INTRINSICS: Readonly<Record<string, unknown>> = {
 // Found for every name that nothing nearer declares, so that none is looked up on the global object.
 const nowhere = new Proxy(Object.create(null), { has: () => true, get: () => undefined, set: () => false });
 
+/** Every name that the glue finds around it without declaring it, besides those with a `$`. */
+export const GLOBAL_NAMES: readonly string[] = [...Object.keys(INTRINSICS), 'FinalizationRegistry', 'TextDecoder'];
+
 /**
  * Compiles hardened glue. Nothing of it runs before the factory is called.
  * @throws GloveportError UNSUPPORTED_FEATURE when the transpiler wrote something that is not JavaScript, as it does for some odd components.
  */
 export function compileGlue(source: string): GlueFactory {
   const body = `with (nowhere) return function (${Object.keys(INTRINSICS)}) { 'use strict'; return function ($guards) {
-    const { $elements, $slice, $bytes, $entry, $created, $crossing, $host, $drop, FinalizationRegistry, TextDecoder } = $guards;
+    const { $elements, $lift, $slice, $bytes, $entry, $created, $crossing, $host, $drop, FinalizationRegistry, TextDecoder } = $guards;
     ${source}
   }; };`;
   let within: (nowhere: object) => (...intrinsics: unknown[]) => GlueFactory;

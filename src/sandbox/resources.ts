@@ -2,6 +2,7 @@
 // method or a constructor does, it does inside a call with limits.
 import { pascalCase, placeOf } from '../component/naming.ts';
 import { type ExportedFunction, type Program, type ProgramInstance, splitName } from '../component/program.ts';
+import { GloveportError } from '../errors.ts';
 import type { Meter } from '../metering/meter.ts';
 
 type Class = (new (...args: unknown[]) => object) & { prototype: Record<PropertyKey, unknown> };
@@ -10,7 +11,8 @@ type Class = (new (...args: unknown[]) => object) & { prototype: Record<Property
 export type ResourceClasses = ReadonlyMap<string, unknown>;
 
 /** Changes the classes of `instance` in place. Methods and static functions give promises, as all calls do; constructors run at once, as does the
- * `Symbol.dispose` that each resource has of its own. */
+ * `Symbol.dispose` that each resource has of its own.
+ * @throws GloveportError UNSUPPORTED_FEATURE for a class that cannot be guarded. */
 export function guardClasses(program: Program, instance: ProgramInstance, meter: Meter): ResourceClasses {
   const classes = new Map<string, unknown>();
   for (const { name, kind } of program.exports) {
@@ -18,7 +20,12 @@ export function guardClasses(program: Program, instance: ProgramInstance, meter:
     const [owner, resource] = splitName(name);
     const original = instance.interfaces[owner]?.[pascalCase(resource)] as Class;
     const functions = [...instance.functions.values()].filter(({ name: member }) => belongsTo(member, owner, pascalCase(resource)));
-    classes.set(name, guardClass(original, functions, meter));
+    try {
+      classes.set(name, guardClass(original, functions, meter));
+    } catch (cause) {
+      // The glue's own class, or two members of it with one name in JavaScript, leaves no place for a guarded one.
+      throw new GloveportError('UNSUPPORTED_FEATURE', `the resource '${name}' cannot be a class`, { feature: `members of ${name}` }, { cause });
+    }
   }
   return classes;
 }
@@ -44,7 +51,8 @@ function guardClass(original: Class, functions: readonly ExportedFunction[], met
     else if (place.kind === 'method' && place.property === 'then') {
       // An object with such a method would take over every promise that it is returned through; `guest.call('…#[method]name.then', object)` reaches it.
       define(original.prototype, 'then', undefined);
-    } else if (place.kind === 'method') {
+    } else if (place.kind === 'method' && place.property !== 'constructor') {
+      // `constructor` stays the class, as below; such a method is reached in the same way.
       define(original.prototype, place.property, async function (this: unknown, ...args: unknown[]) {
         return call([this, ...args]);
       });

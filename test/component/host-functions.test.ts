@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { bindHostFunction } from '../../src/component/host-functions.ts';
 import type { CoreFunctionType, FunctionType } from '../../src/component/types.ts';
-import { ComponentError, GloveportError } from '../../src/errors.ts';
+import { ComponentError, GloveportError, isInstance } from '../../src/errors.ts';
 import type { GuestControl } from '../../src/metering/control.ts';
 
 // Stands for the trap that stops a guest.
@@ -21,7 +21,7 @@ const control: GuestControl = {
   },
   sleep() {},
   remainingMs: () => 1,
-  isStop: (error) => error instanceof Stop,
+  isStop: (error) => isInstance(error, Stop),
 };
 
 const u8 = { kind: 'u8' } as const;
@@ -48,12 +48,19 @@ const failed = (message: RegExp) => expect.objectContaining({ code: 'HOST_FUNCTI
 describe('what a host function returns', () => {
   test.each([
     ['a value that fits', plain, () => 7, 7],
-    ['the ok side of a result', fallible, () => 7, 7],
     ['nothing where nothing is expected', nothing, () => undefined, undefined],
     ['something where nothing is expected, which is dropped', nothing, () => [1].push(2), undefined],
-    ['something for a result without a value, which is dropped', unit, () => 'done', undefined],
   ] as [string, FunctionType, () => unknown, unknown][])('may be %s', (_what, type, implementation, value) => {
     expect(outcome(type, implementation)).toBe(value);
+  });
+
+  const nested: FunctionType = { params: [], result: { kind: 'result', ok: { kind: 'result', ok: u8, err: u8 } } };
+  test.each([
+    ['a value', fallible, () => 7, 7],
+    ['something for a result without a value, which is dropped', unit, () => 'done', undefined],
+    ['a value that looks like an error itself', nested, () => ({ tag: 'err', val: 7 }), { tag: 'err', val: 7 }],
+  ] as [string, FunctionType, () => unknown, unknown][])('is the ok side of a result when it is %s', (_what, type, implementation, val) => {
+    expect(outcome(type, implementation)).toEqual(val);
   });
 
   test.each([
@@ -87,6 +94,20 @@ describe('what a host function throws', () => {
     ['an inherited payload', fallible, Object.create(new Error('x'), {}), /failed$/],
   ] as [string, FunctionType, unknown, RegExp][])('stops the guest when it is %s', (_what, type, thrown, message) => {
     expect(outcome(type, thrower(thrown))).toEqual(failed(message));
+  });
+
+  const hostile = (trap: string) =>
+    new Proxy(new Error('x'), {
+      [trap]: () => {
+        throw new Error('trap');
+      },
+    });
+  test.each([
+    ['an object whose payload cannot be read', Object.defineProperty({}, 'payload', { get: thrower(new Error('getter')) })],
+    ['a Proxy without a prototype to look at', hostile('getPrototypeOf')],
+    ['a Proxy without properties to look at', hostile('getOwnPropertyDescriptor')],
+  ])('stops the guest when it is %s', (_what, thrown) => {
+    expect(outcome(fallible, thrower(thrown))).toEqual(failed(/failed$/));
   });
 
   test('is the cause of the error that the caller gets', () => {

@@ -109,6 +109,58 @@ describe('what a guest claims of its memory', () => {
   });
 });
 
+describe('lists of elements that are small in the guest and large in the host', () => {
+  // A byte for each of 900 flags types of eight, or of 900 variants.
+  const WIDE = 900;
+  const listing = (inner: string, type: string): Promise<Uint8Array> =>
+    component(`(component
+      (import "host:test/t" (instance $c (type $f0 ${inner}) (export "f" (type $f (eq $f0))))) (alias export $c "f" (type $f))
+      (type $t ${type})
+      (core module $m (memory (export "memory") 40)
+        (func (export "go") (param i32) (result i32) (i32.store (i32.const 0) (i32.const 8)) (i32.store (i32.const 4) (local.get 0)) (i32.const 0)))
+      (core instance $i (instantiate $m))
+      (func (export "go") (param "n" u32) (result (list $t)) (canon lift (core func $i "go") (memory (core memory $i "memory")))))`);
+  const flags = `(flags ${Array.from({ length: 8 }, (_, index) => `"f${index}"`).join(' ')})`;
+  const wide = `(tuple ${'$f '.repeat(WIDE)})`;
+
+  test.each([
+    ['flags', flags, wide, 320],
+    ['variants', '(variant (case "a") (case "b"))', wide, 128],
+    ['records around records', '(record (field "a" (tuple (tuple (tuple (tuple u8))))))', wide, 6 * 64],
+  ])('are charged for what they become: %s', async (_what, inner, type, bytesEach) => {
+    const program = await compileProgram(await listing(inner, type), { limits: limits.default });
+    const hostBytes = 10 * WIDE * bytesEach;
+    expect(instantiate(program, {}, { hostBytes: 2 * hostBytes }).call('go', 10)).toHaveLength(10);
+    expect(instantiate(program, {}, { hostBytes: hostBytes - 1 }).failure('go', 10)).toMatchObject({ code: 'MEMORY_EXCEEDED' });
+    const guest = instantiate(program);
+    guest.call('go', 10);
+    expect(guest.meter.usage.fuel).toBeGreaterThan(10 * WIDE * 50);
+    expect(instantiate(program, {}, { fuel: 10 * WIDE * 50 }).failure('go', 10)).toMatchObject({ code: 'FUEL_EXHAUSTED' });
+  });
+
+  test('are charged in slices, each of them before it is lifted', async () => {
+    const program = await compileProgram(await listing('(enum "a" "b")', '(tuple $f $f $f $f)'), { limits: limits.default });
+    const charges: number[] = [];
+    const guest = instantiate(program);
+    const { charge } = guest.meter.control;
+    Object.assign(guest.meter.control, {
+      charge(units: number) {
+        charges.push(units);
+        charge(units);
+      },
+    });
+    expect(guest.call('go', 5_000)).toHaveLength(5_000);
+    const slices = charges.filter((units) => units > 100_000);
+    expect(slices).toEqual([5_000 * 50, 2_048 * 250, 2_048 * 250, 904 * 250]);
+  });
+
+  test('of ordinary size are far from any limit', async () => {
+    const record = '(record (field "x" f64) (field "y" f64) (field "label" (option u32)) (field "on" bool))';
+    const program = await compileProgram(await listing(record, '(tuple $f)'), { limits: limits.default });
+    expect(instantiate(program, {}, { hostBytes: limits.default.hostBytes / 2 }).call('go', 50_000)).toHaveLength(50_000);
+  });
+});
+
 describe('the values that a guest passes to its host', () => {
   test('are checked, charged, and counted anew for each call', async () => {
     const bytes = await component(`(component
@@ -132,6 +184,25 @@ describe('the values that a guest passes to its host', () => {
     expect(instantiate(program, hosts, { fuel: 1_000_000 }).failure('take', 0, 0, 1_000_000).code).toBe('FUEL_EXHAUSTED');
     expect(taken.length).toBeLessThan(200);
   });
+});
+
+test.each([
+  ['result', '(result u8 (error u8))'],
+  ['variant', '(variant (case "ok" u8) (case "err" u8))'],
+])('an ok value that is a %s with an err is passed on as the ok value', async (_what, type) => {
+  const bytes = await component(`(component
+    (import "host:test/t" (instance $h (type $t0 ${type}) (export "t" (type $t (eq $t0))) (export "get" (func (result (result $t))))))
+    (alias export $h "get" (func $get))
+    (core module $memory (memory (export "memory") 1)) (core instance $memory (instantiate $memory))
+    (core func $get (canon lower (func $get) (memory (core memory $memory "memory"))))
+    (core module $m (import "" "get" (func $get (param i32))) (import "" "memory" (memory 1))
+      (func (export "go") (result i32) (call $get (i32.const 8)) (i32.load (i32.const 8))))
+    (core instance $i (instantiate $m (with "" (instance (export "get" (func $get)) (export "memory" (memory $memory "memory"))))))
+    (func (export "go") (result u32) (canon lift (core func $i "go"))))`);
+  const get = (value: unknown) => ({ 'host:test/t': { get: () => value } });
+  // Discriminant of the outer result, of the inner value, payload.
+  expect((await load(bytes, get({ tag: 'err', val: 7 }))).call('go')).toBe(0x07_01_00);
+  expect((await load(bytes, get({ tag: 'ok', val: 9 }))).call('go')).toBe(0x09_00_00);
 });
 
 describe('handles', () => {

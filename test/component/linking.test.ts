@@ -5,6 +5,7 @@ import { compileProgram } from '../../src/component/compile.ts';
 import { transpile } from '../../src/component/transpile.ts';
 import { limits } from '../../src/limits.ts';
 import { Meter } from '../../src/metering/meter.ts';
+import { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { component, instantiate, lifted, load } from './support.ts';
 
 const compile = async (text: string) => compileProgram(await component(text), { limits: limits.default });
@@ -91,6 +92,18 @@ describe('imports', () => {
     guest.call('go');
     expect(calls).toBe(1);
   });
+
+  test('with numbers in their names stand between others', async () => {
+    const names = ['hash', 'sha256', 'verify'];
+    const all = (one: (name: string) => string): string => names.map(one).join(' ');
+    const text = `(component (import "a:b/c" (instance $i ${all((name) => `(export "${name}" (func))`)})) ${all((name) => `(core func $${name} (canon lower (func $i "${name}")))`)}
+      (core module $m ${all((name) => `(import "" "${name}" (func $${name}))`)} (func (export "go") (call $sha256) (call $verify)))
+      (core instance $m (instantiate $m (with "" (instance ${all((name) => `(export "${name}" (func $${name}))`)})))) (func (export "go") (canon lift (core func $m "go"))))`;
+    const calls: string[] = [];
+    const guest = await load(await component(text), { 'a:b/c': Object.fromEntries(names.map((name) => [name, () => void calls.push(name)])) });
+    guest.call('go');
+    expect(calls).toEqual(['sha256', 'verify']);
+  });
 });
 
 describe('exports', () => {
@@ -114,6 +127,40 @@ describe('exports', () => {
     const core = names.map((name, index) => `(func (export "${name}") (result i32) (i32.const ${index}))`).join('\n');
     const guest = await load(await lifted(core, Object.fromEntries(names.map((name) => [name, '(result u32)']))));
     for (const [index, name] of names.entries()) expect(guest.call(name)).toBe(index);
+  });
+
+  const exporting = (name: string): Promise<Uint8Array> =>
+    lifted(`(func (export "${name}") (param i32) (result i32) (local.get 0))`, { [name]: '(param "x" u32) (result u32)' });
+
+  test.each(['to-uint32', 'create-new-current-task', 'module0'])('called %s are refused where the glue would call them', async (name) => {
+    await expect(load(await exporting(name))).rejects.toMatchObject({
+      code: 'UNSUPPORTED_FEATURE',
+      details: { feature: expect.stringMatching(/^exports called/) },
+    });
+  });
+
+  test.each(['gen', 'resolve', 'rep', 'task', 'instantiate', 'trampoline0'])('called %s, which the glue around them does not use, are called', async (name) => {
+    expect((await load(await exporting(name))).call(name, 7)).toBe(7);
+  });
+
+  // A resource of the component's own with a method.
+  const withMethod = (member: string): string => `(component
+    (type $r (resource (rep i32))) (core func $new (canon resource.new $r))
+    (core module $m (import "" "new" (func $new (param i32) (result i32))) (func (export "make") (result i32) (call $new (i32.const 1)))
+      (func (export "five") (param i32) (result i32) (i32.const 5)))
+    (core instance $i (instantiate $m (with "" (instance (export "new" (func $new))))))
+    (func $make (result (own $r)) (canon lift (core func $i "make")))
+    (func $five (param "self" (borrow $r)) (result u32) (canon lift (core func $i "five")))
+    (component $wrapper (import "r" (type $r (sub resource))) (import "make" (func $make (result (own $r))))
+      (import "five" (func $five (param "self" (borrow $r)) (result u32)))
+      (export $mine "mine" (type $r)) (export "make" (func $make) (func (result (own $mine))))
+      (export "[method]mine.${member}" (func $five) (func (param "self" (borrow $mine)) (result u32))))
+    (instance $e (instantiate $wrapper (with "r" (type $r)) (with "make" (func $make)) (with "five" (func $five)))) (export "a:b/c" (instance $e)))`;
+
+  test.each(['constructor', 'then', 'value-of'])('of a method called %s are called like others', async (member) => {
+    const guest = await new Sandbox().load(await component(withMethod(member)));
+    expect(await guest.call(`a:b/c#[method]mine.${member}`, await guest.call('a:b/c#make'))).toBe(5);
+    guest.dispose();
   });
 
   test('of a resource that nothing makes or takes are a class', async () => {

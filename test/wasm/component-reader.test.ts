@@ -106,6 +106,14 @@ describe('names', () => {
     expect(failureOf(() => read(...exported(label))).code).toBe('UNSUPPORTED_FEATURE');
   });
 
+  test('have words of up to 128 characters', () => {
+    const [longest, over] = ['x'.repeat(128), 'x'.repeat(129)];
+    for (const label of [longest, `a:b/${longest}`]) expect(read(...exported(label)).exports[0]?.name).toBe(label);
+    for (const label of [over, `a:b/${over}`, `[method]a.${over}`]) expect(failureOf(() => read(...exported(label))).code).toBe('UNSUPPORTED_FEATURE');
+    expect(read(section(7, 1, 0x6d, 1, ...name(longest)))).toEqual({ imports: [], exports: [] });
+    expect(failureOf(() => read(section(7, 1, 0x6d, 1, ...name(over)))).code).toBe('UNSUPPORTED_FEATURE');
+  });
+
   test.each(["a'b", 'a_b', '', '__proto__', 'a\0'])('%j is refused as a label of a type', (label) => {
     expect(failureOf(() => read(section(7, 1, 0x6d, 1, ...name(label)))).code).toBe('INVALID_MODULE');
   });
@@ -209,6 +217,40 @@ describe('bombs', () => {
     let type = [0x42, 0];
     for (let depth = 0; depth < 100; depth++) type = [0x42, 1, 0x01, ...type];
     expect(failureOf(() => read(section(7, 1, ...type))).code).toBe('MODULE_TOO_LARGE');
+  });
+
+  // An instance of `members` functions with `parts` parameters each, exported under `names` names, narrowed or not.
+  const shared = (members: number, names: number, parts = 0): number[][] => {
+    const params = Array.from({ length: parts }, (_, index) => [...name(`p${index}`), 0x7d]).flat();
+    const declared = Array.from({ length: members }, (_, index) => [0x04, 0, ...name(`f${index}`), 1, 0]).flat();
+    return [
+      section(7, 1, 0x42, ...leb(members + 1), 0x01, 0x40, ...leb(parts), ...params, 1, 0, ...declared),
+      section(10, 1, 0, ...name('x'), 5, 0),
+      section(11, ...leb(names), ...Array.from({ length: names }, (_, index) => [0, ...name(`e${index}`), 5, 0, 0]).flat()),
+    ];
+  };
+
+  test('of one instance that is exported under many names are MODULE_TOO_LARGE', () => {
+    // Two for each function, the import included, whose type has one part.
+    expect(read(...shared(1_000, 49)).exports).toHaveLength(49);
+    expect(failureOf(() => read(...shared(1_000, 50)))).toMatchObject({ code: 'MODULE_TOO_LARGE', details: { limit: 'parts of the world', maximum: 100_000 } });
+    expect(failureOf(() => read(...shared(2_000, 2_000))).code).toBe('MODULE_TOO_LARGE');
+  });
+
+  test('of functions with many parameters are MODULE_TOO_LARGE, and their types are shared', () => {
+    const [only] = read(...shared(2, 1, 4_999)).exports as [Extract<WorldItem, { kind: 'interface' }>];
+    expect(only.functions[0]?.type).toBe(only.functions[1]?.type);
+    expect(only.functions[0]?.type.params).toHaveLength(4_999);
+    expect(failureOf(() => read(...shared(2, 1, 5_000)))).toMatchObject({ code: 'MODULE_TOO_LARGE', details: { limit: 'parts of one type' } });
+    expect(failureOf(() => read(...shared(10, 1, 4_999)))).toMatchObject({ details: { limit: 'parts of the world' } });
+  });
+
+  test('of one instance that is narrowed for many names are as cheap as what they are narrowed to', () => {
+    const [types, imports] = shared(10_000, 0) as [number[], number[], number[]];
+    const names = Array.from({ length: 10_000 }, (_, index) => [0, ...name(`e${index}`), 5, 0, 1, 5, 1]).flat();
+    const world = read(types, section(7, 1, 0x42, 0), imports, section(11, ...leb(10_000), ...names));
+    expect(world.exports).toHaveLength(10_000);
+    expect(world.exports[0]).toMatchObject({ functions: [], resources: [] });
   });
 
   test.each([2, 4, 5, 6, 7, 8, 10, 11])('of a count of 2^32-1 in section %i are INVALID_MODULE', (id) => {

@@ -3,8 +3,10 @@
 import { GloveportError, describeValue, printable } from '../../errors.ts';
 
 const MAX_NAME = 1_000;
+const MAX_LABEL = 128;
 const WORD = '[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*';
 const LABEL = new RegExp(`^${WORD}$`);
+const LONG_LABEL = new RegExp(`[A-Za-z0-9-]{${MAX_LABEL + 1}}`);
 const PLAIN_NAME = new RegExp(`^(?:\\[constructor\\]${WORD}|\\[(?:method|static)\\]${WORD}\\.${WORD}|${WORD})$`);
 const LOWER_WORD = '[a-z][a-z0-9]*(?:-[a-z0-9]+)*';
 const INTERFACE_NAME = new RegExp(`^(${LOWER_WORD}:${LOWER_WORD}/${WORD})(?:@([0-9]+\\.[0-9]+\\.[0-9]+(?:[-+][0-9A-Za-z.+-]+)?))?$`);
@@ -25,9 +27,10 @@ export function parseInterfaceName(name: string): InterfaceName | undefined {
   return version === undefined ? { base: base as string } : { base: base as string, version };
 }
 
-/** @throws GloveportError INVALID_MODULE unless `label` is kebab-case. */
+/** @throws GloveportError INVALID_MODULE unless `label` is kebab-case, UNSUPPORTED_FEATURE over 128 characters. */
 export function checkLabel(label: string, offset: number): string {
-  if (label.length > MAX_NAME || !LABEL.test(label)) {
+  refuseLong(label, offset);
+  if (!LABEL.test(label)) {
     throw new GloveportError('INVALID_MODULE', `${describeValue(label)} is not a kebab-case name (at offset ${offset})`, { offset });
   }
   return label;
@@ -39,6 +42,7 @@ export function checkLabel(label: string, offset: number): string {
  * @throws GloveportError UNSUPPORTED_FEATURE
  */
 export function checkExternName(name: string, offset: number): string {
+  refuseLong(name, offset);
   if (name.length > MAX_NAME || (!PLAIN_NAME.test(name) && parseInterfaceName(name) === undefined)) {
     throw new GloveportError('UNSUPPORTED_FEATURE', `the name ${describeValue(name)} (at offset ${offset}) is neither a plain name nor an interface name`, {
       feature: 'import and export names of other forms',
@@ -46,6 +50,15 @@ export function checkExternName(name: string, offset: number): string {
     });
   }
   return name;
+}
+
+// The generated code repeats each label many times.
+function refuseLong(name: string, offset: number): void {
+  if (!LONG_LABEL.test(name)) return;
+  throw new GloveportError('UNSUPPORTED_FEATURE', `the name ${describeValue(name)} (at offset ${offset}) has a word of more than ${MAX_LABEL} characters`, {
+    feature: `labels of more than ${MAX_LABEL} characters`,
+    offset,
+  });
 }
 
 /** @throws GloveportError UNSUPPORTED_FEATURE for a core module's name that could not stand in a JavaScript literal. */

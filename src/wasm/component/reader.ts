@@ -28,22 +28,22 @@ export function readComponent(bytes: Uint8Array): World {
   if (!isComponent(bytes)) new Reader(bytes).fail('this is not a component', 0);
   const evaluation = new Evaluation(bytes, new Work(), { start: PREAMBLE.length, end: bytes.length, scope: undefined });
   evaluation.run();
-  return describeWorld(evaluation.imports, evaluation.exports);
+  return describeWorld(evaluation.imports, evaluation.exports, evaluation.work, bytes.length);
 }
 
 // One instantiation of one component. Without arguments (the outermost component, and the first look at a nested one) its imports stand for themselves.
 class Evaluation {
   readonly imports = new Map<string, Extern>();
   readonly exports = new Map<string, Extern>();
+  readonly work: Work;
   readonly #bytes: Uint8Array;
-  readonly #work: Work;
   readonly #component: ComponentDefinition;
   readonly #arguments: Instance | undefined;
   readonly #scope: Scope;
 
   constructor(bytes: Uint8Array, work: Work, component: ComponentDefinition, given?: Instance) {
     this.#bytes = bytes;
-    this.#work = work;
+    this.work = work;
     this.#component = component;
     this.#arguments = given;
     this.#scope = new Scope(component.scope);
@@ -53,7 +53,7 @@ class Evaluation {
     const reader = new Reader(this.#bytes, this.#component.start, this.#component.end);
     while (!reader.done) {
       const offset = reader.pos;
-      this.#work.spend('definitions to evaluate', 1, offset);
+      this.work.spend('definitions to evaluate', 1, offset);
       const id = reader.u8();
       const size = reader.u32();
       const start = reader.pos;
@@ -70,7 +70,7 @@ class Evaluation {
       case 1:
         return this.#coreModule(reader);
       case 2:
-        return this.#each(reader, 'core instances', () => checkCoreInstance(reader, this.#work));
+        return this.#each(reader, 'core instances', () => checkCoreInstance(reader, this.work));
       case 4:
         return this.#nestedComponent(reader);
       case 5:
@@ -80,7 +80,7 @@ class Evaluation {
       case 7:
         return this.#each(reader, 'types', () => this.#scope.types.push(this.#typeDefinition(reader, this.#scope, '')));
       case 8:
-        return this.#each(reader, 'canonical functions', () => readCanonical(reader, this.#scope, this.#work));
+        return this.#each(reader, 'canonical functions', () => readCanonical(reader, this.#scope, this.work));
       case 10:
         return this.#each(reader, 'imports', () => this.#import(reader));
       case 11:
@@ -98,7 +98,7 @@ class Evaluation {
   #each(reader: Reader, what: string, one: () => void): void {
     const count = reader.count(what);
     for (let index = 0; index < count; index++) {
-      this.#work.spend('definitions to evaluate', 1, reader.pos);
+      this.work.spend('definitions to evaluate', 1, reader.pos);
       one();
     }
   }
@@ -125,8 +125,8 @@ class Evaluation {
   }
 
   #evaluate(component: ComponentDefinition, given?: Instance): Instance {
-    const evaluation = new Evaluation(this.#bytes, this.#work, component, given);
-    this.#work.nested(component.start, () => evaluation.run());
+    const evaluation = new Evaluation(this.#bytes, this.work, component, given);
+    this.work.nested(component.start, () => evaluation.run());
     return evaluation.exports;
   }
 
@@ -197,10 +197,10 @@ class Evaluation {
 
   // An instance type is read again for each instance of it, since each has resources of its own.
   #typeDefinition(reader: Reader, scope: Scope, prefix: string): TypeEntry {
-    if (reader.bytes[reader.pos] !== 0x42 || reader.done) return readTypeDefinition(reader, scope, this.#work);
+    if (reader.bytes[reader.pos] !== 0x42 || reader.done) return readTypeDefinition(reader, scope, this.work);
     reader.skip(1);
     const start = reader.pos;
-    const read = (from: Reader, name: string) => this.#work.nested(start, () => this.#instanceType(from, new Scope(scope), name));
+    const read = (from: Reader, name: string) => this.work.nested(start, () => this.#instanceType(from, new Scope(scope), name));
     read(reader, prefix);
     const { end } = reader;
     return { sort: 'instance', instantiate: (name) => read(new Reader(this.#bytes, start, end), prefix === '' ? name : `${prefix}/${name}`) };
@@ -234,8 +234,13 @@ class Evaluation {
 // What an ascription hides of an instance is not seen from outside; for all else both are the same.
 function narrow(extern: Extern, ascribed: Extern | undefined): Extern {
   if (extern.sort !== 'instance' || ascribed?.sort !== 'instance') return extern;
-  const visible = [...extern.instance].filter(([name]) => ascribed.instance.has(name));
-  return { sort: 'instance', instance: new Map(visible) };
+  const visible = new Map<string, Extern>();
+  // What is ascribed was read, and paid for, for this one export; what is narrowed may be large and used many times.
+  for (const name of ascribed.instance.keys()) {
+    const item = extern.instance.get(name);
+    if (item !== undefined) visible.set(name, item);
+  }
+  return { sort: 'instance', instance: visible };
 }
 
 function readExternName(reader: Reader): string {

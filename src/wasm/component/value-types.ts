@@ -3,7 +3,7 @@
 import type { Reader } from '../reader.ts';
 import { unsupported } from '../types.ts';
 import { checkLabel } from './names.ts';
-import { at, type DraftType, type Resource, type Scope, type SizedFunction, type SizedType, type TypeEntry } from './scope.ts';
+import { at, type DraftFunction, type DraftType, type Resource, type Scope, type SizedFunction, type SizedType, type TypeEntry } from './scope.ts';
 import type { Field, PrimitiveKind } from './types.ts';
 import { checkComponentBudget, type Work } from './work.ts';
 
@@ -38,7 +38,7 @@ const REFUSED: ReadonlyMap<number, string> = new Map([
 export function readTypeDefinition(reader: Reader, scope: Scope, work: Work): TypeEntry {
   const offset = reader.pos;
   const opcode = reader.u8();
-  if (opcode === 0x40) return { sort: 'function', function: new TypeReader(reader, scope, work).function() };
+  if (opcode === 0x40) return { sort: 'function', function: new TypeReader(reader, scope, work).function(offset) };
   if (opcode === 0x3f) {
     if (reader.u8() !== 0x7f) reader.fail('a resource is represented by an i32', reader.pos - 1);
     if (reader.u8() !== 0) reader.u32();
@@ -60,12 +60,10 @@ class TypeReader {
     this.#work = work;
   }
 
-  function(): SizedFunction {
-    const params = this.#each('parameters', () => this.#field());
-    const form = this.#reader.u8();
-    if (form === 0x00) return { type: { params, result: this.#value() }, parts: this.#parts };
-    if (form !== 0x01 || this.#reader.u8() !== 0) this.#reader.fail('unknown form of a result list', this.#reader.pos - 1);
-    return { type: { params }, parts: this.#parts };
+  function(offset: number): SizedFunction {
+    const type = this.#function();
+    checkComponentBudget('parts of one type', this.#parts, offset);
+    return { type, parts: this.#parts };
   }
 
   defined(opcode: number, offset: number): SizedType {
@@ -73,6 +71,14 @@ class TypeReader {
     checkComponentBudget('parts of one type', this.#parts, offset);
     checkComponentBudget('levels of one type', this.#levels, offset);
     return { type, parts: this.#parts, levels: this.#levels };
+  }
+
+  #function(): DraftFunction {
+    const params = this.#each('parameters', () => this.#field());
+    const form = this.#reader.u8();
+    if (form === 0x00) return { params, result: this.#value() };
+    if (form !== 0x01 || this.#reader.u8() !== 0) this.#reader.fail('unknown form of a result list', this.#reader.pos - 1);
+    return { params };
   }
 
   #defined(opcode: number, offset: number): DraftType {

@@ -11,16 +11,22 @@ export const componentBudgets = Object.freeze({
   /** Parts of the types of all functions that cross between core code and the component model; the generated glue grows with them. */
   'parts of all function types': 50_000,
   'levels of one type': 50,
+  /** Functions and resources of the world's interfaces, and the parts of these functions' types; an instance counts for each name that it has. */
+  'parts of the world': 100_000,
   /** Components inside components and instance types inside instance types, by definition or by instantiation. */
   'levels of nesting': 50,
 });
 
 export type ComponentBudget = keyof typeof componentBudgets;
 
+/** The budgets of what adds up over the whole component. */
+export type SpentBudget = 'definitions to evaluate' | 'parts of all function types' | 'parts of the world';
+
 export class Work {
-  readonly #spent: Record<'definitions to evaluate' | 'parts of all function types', number> = {
+  readonly #spent: Record<SpentBudget, number> = {
     'definitions to evaluate': 0,
     'parts of all function types': 0,
+    'parts of the world': 0,
   };
 
   #level = 0;
@@ -35,7 +41,7 @@ export class Work {
   }
 
   /** Counts `amount` more of what adds up over the whole component. */
-  spend(budget: 'definitions to evaluate' | 'parts of all function types', amount: number, offset: number): void {
+  spend(budget: SpentBudget, amount: number, offset: number): void {
     this.#spent[budget] += amount;
     checkComponentBudget(budget, this.#spent[budget], offset);
   }

@@ -1,12 +1,19 @@
 // Turns what was read of the outermost component into the plain data that others see: resources get the names of their place in the world.
 import { GloveportError } from '../../errors.ts';
-import type { DraftType, Extern, Instance, Resource, SizedFunction, TypeEntry } from './scope.ts';
+import type { DraftFunction, DraftType, Extern, Instance, Resource, SizedFunction, TypeEntry } from './scope.ts';
 import type { InterfaceFunction, WitFunctionType, WitType, World, WorldItem } from './types.ts';
+import type { Work } from './work.ts';
 
-/** @throws GloveportError UNSUPPORTED_FEATURE for components and instances inside instances, which WIT cannot write either. */
-export function describeWorld(imports: Instance, exports: Instance): World {
-  for (const [name, extern] of exports) nameResources(name, extern);
-  const plain = new Plain();
+/**
+ * Instances are shared by all names that they were given, so what is written out for each name is counted once more, at `offset`.
+ * @throws GloveportError UNSUPPORTED_FEATURE for components and instances inside instances, which WIT cannot write either; MODULE_TOO_LARGE over a budget.
+ */
+export function describeWorld(imports: Instance, exports: Instance, work: Work, offset: number): World {
+  const plain = new Plain(work, offset);
+  for (const [name, extern] of exports) {
+    if (extern.sort === 'instance') work.spend('definitions to evaluate', extern.instance.size, offset);
+    nameResources(name, extern);
+  }
   return { imports: plain.items(imports), exports: plain.items(exports) };
 }
 
@@ -26,6 +33,14 @@ function nameResource(extern: Extern, name: string): void {
 class Plain {
   // Types are shared between definitions; one that was turned once stays shared.
   readonly #types = new Map<DraftType, WitType>();
+  readonly #functions = new Map<DraftFunction, WitFunctionType>();
+  readonly #work: Work;
+  readonly #offset: number;
+
+  constructor(work: Work, offset: number) {
+    this.#work = work;
+    this.#offset = offset;
+  }
 
   items(world: Instance): WorldItem[] {
     return [...world].flatMap(([name, extern]) => this.#item(name, extern));
@@ -36,7 +51,7 @@ class Plain {
       case 'function':
         return [{ kind: 'function', name, type: this.#function(extern.function) }];
       case 'type':
-        return isOwnResource(extern.entry, name) ? [{ kind: 'resource', name }] : [];
+        return this.#isOwnResource(extern.entry, name) ? [{ kind: 'resource', name }] : [];
       case 'instance':
         return [this.#interface(name, extern.instance)];
       case 'component':
@@ -48,20 +63,34 @@ class Plain {
   }
 
   #interface(name: string, instance: Instance): WorldItem {
+    this.#work.spend('definitions to evaluate', instance.size, this.#offset);
     const functions: InterfaceFunction[] = [];
     const resources: string[] = [];
     for (const [inner, extern] of instance) {
       if (extern.sort === 'function') functions.push({ name: inner, type: this.#function(extern.function) });
       else if (extern.sort !== 'type') {
         throw new GloveportError('UNSUPPORTED_FEATURE', `'${name}' holds the ${extern.sort} '${inner}'`, { feature: 'interfaces inside interfaces', name });
-      } else if (isOwnResource(extern.entry, `${name}#${inner}`)) resources.push(inner);
+      } else if (this.#isOwnResource(extern.entry, `${name}#${inner}`)) resources.push(inner);
     }
     return { kind: 'interface', name, functions, resources };
   }
 
-  #function({ type }: SizedFunction): WitFunctionType {
-    const params = type.params.map(({ name, type: draft }) => ({ name, type: this.#type(draft) }));
-    return type.result === undefined ? { params } : { params, result: this.#type(type.result) };
+  #function({ type, parts }: SizedFunction): WitFunctionType {
+    this.#work.spend('parts of the world', 1 + parts, this.#offset);
+    let known = this.#functions.get(type);
+    if (known === undefined) {
+      const params = type.params.map(({ name, type: draft }) => ({ name, type: this.#type(draft) }));
+      known = type.result === undefined ? { params } : { params, result: this.#type(type.result) };
+      this.#functions.set(type, known);
+    }
+    return known;
+  }
+
+  // A resource that an interface merely uses belongs to another one and has that one's name.
+  #isOwnResource(entry: TypeEntry, name: string): boolean {
+    if (entry.sort !== 'resource' || entry.resource.name !== name) return false;
+    this.#work.spend('parts of the world', 1, this.#offset);
+    return true;
   }
 
   #type(draft: DraftType): WitType {
@@ -94,11 +123,6 @@ class Plain {
         return draft;
     }
   }
-}
-
-// A resource that an interface merely uses belongs to another one and has that one's name.
-function isOwnResource(entry: TypeEntry, name: string): boolean {
-  return entry.sort === 'resource' && entry.resource.name === name;
 }
 
 function nameOf(resource: Resource): string {
