@@ -93,6 +93,8 @@ export class BodyPlanner {
   #reachable = true;
   /** The most units since the last check on any path that leads here, the region at hand aside. */
   #unchecked = 0;
+  /** Units of small functions that the region at hand calls. */
+  #called = 0;
   /** The blocks whose labels branches of the region at hand lead to. */
   readonly #exits: Block[] = [];
   /** What the engine's compilers do for this body beyond one step for each operator: see the budget 'control work of one function'. */
@@ -140,6 +142,7 @@ export class BodyPlanner {
     at.length = end.length = kind.length = value.length = 0;
     this.#reachable = true;
     this.#unchecked = 0;
+    this.#called = 0;
     this.#exits.length = 0;
     this.#work = 0;
     this.#slots = slots;
@@ -288,8 +291,8 @@ export class BodyPlanner {
     // A call moves each value several times, and writes down where each reference is.
     this.#work += 4 * arityOf(module.types[type] as FunctionType) + this.#references;
     this.#calls = true;
-    this.#unchecked += LEAF_UNITS;
-    if (this.#unchecked > UNCHECKED_UNITS) this.#closeRegion();
+    this.#called += LEAF_UNITS;
+    if (this.#unchecked + this.#called > UNCHECKED_UNITS) this.#closeRegion();
   }
 
   #tryTable(reader: Reader, at: number): void {
@@ -409,7 +412,9 @@ export class BodyPlanner {
     if (region === NONE) return;
     const units = this.#edits.value[region] as number;
     if (units > LARGE_REGION_UNITS && this.#edits.kind[region] === Edit.CHARGE) this.#edits.kind[region] = Edit.CHECK;
-    this.#unchecked = this.#edits.kind[region] === Edit.CHARGE ? this.#unchecked + units : 0;
+    // What a check stands before is paid; what small functions charge that the region calls is not.
+    this.#unchecked = this.#called + (this.#edits.kind[region] === Edit.CHARGE ? this.#unchecked + units : 0);
+    this.#called = 0;
     this.#region = NONE;
     // All of the region was charged at its start, also for those who left it early.
     for (const target of this.#exits) target.joined = Math.max(target.joined, this.#unchecked);
