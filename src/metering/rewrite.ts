@@ -1,6 +1,7 @@
 // The rewriter: a core module in, the same module with its meter built in out. A pure function over bytes. Types, functions, one table, two globals and
 // exports are appended behind the guest's own, the start function becomes an export, custom sections are dropped; all else is copied as it stands.
-import { type CoreModule, readModule, SECTION_ORDER, SectionId, type SizeLimits } from '../wasm/module.ts';
+import { type CoreModule, SECTION_ORDER, SectionId, type SizeLimits } from '../wasm/module.ts';
+import { readModule } from '../wasm/module-reader.ts';
 import { type ValueType, valueTypeCode } from '../wasm/types.ts';
 import { Writer } from '../wasm/writer.ts';
 import { checkGrown, emitBody, type Layout } from './body.ts';

@@ -1,7 +1,7 @@
 // Reads a component binary (component model, Binary.md) into the types of its world: what it imports and exports. Nested components are evaluated with
 // the arguments they are instantiated with, as toolchains wrap every exported interface in one. Every name at any depth is checked on the way; whether
 // the component is valid beyond that is for the transpiler to say.
-import { readModule } from '../module.ts';
+import { readModule } from '../module-reader.ts';
 import { Reader } from '../reader.ts';
 import { unsupported } from '../types.ts';
 import { readCanonical } from './canonicals.ts';
