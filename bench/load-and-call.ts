@@ -1,5 +1,6 @@
-// What loading and calling a typed QuickJS plugin costs, beside jco's own transpiler with preview2-shim doing the same without limits, and beside the
-// bare export. Loads are measured in fresh processes, calls in one. `npm run bench` builds and prints the table; ratios are against jco in the same run.
+// What loading and calling a typed QuickJS plugin costs, beside jco's own transpiler with preview2-shim doing the same without limits. Loads are measured
+// in fresh processes, calls in one. Not quite like for like: the glue that jco generates keeps its debug hooks here, while Gloveport takes them out.
+// `npm run bench` builds and prints the table; ratios are against jco in the same run.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
