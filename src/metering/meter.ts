@@ -209,7 +209,7 @@ export class Meter {
   #guard(host: HostFunction): HostFunction {
     return (...values) => {
       this.#hostCalls++;
-      this.#charge(prices.hostCall);
+      this.#charge(prices.hostCall + values.length * prices.hostValue);
       let result: unknown;
       try {
         result = host(...values);

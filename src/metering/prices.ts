@@ -25,6 +25,8 @@ export const prices = Object.freeze({
   element: 32,
   /** A call from the guest to the host. */
   hostCall: 200,
+  /** Each value that such a call passes. */
+  hostValue: 25,
 });
 
 /** Bytes of stack that a frame counts for: a fixed part, and each parameter and local; vectors take two slots. */
