@@ -1,10 +1,10 @@
 // A sandbox: an immutable policy, from which guests are loaded.
 import { Cap, capabilityNames, parseCapabilities } from '../capabilities.ts';
+import { checkModuleBytes } from '../component/compile.ts';
 import type { Program } from '../component/program.ts';
 import { checkFields, describeValue, GloveportError } from '../errors.ts';
-import { checkModuleBytes } from '../component/compile.ts';
-import { requiredBy } from '../wasi/imports.ts';
 import { type Limits, type LimitsInput, resolveLimits } from '../limits.ts';
+import { requiredBy } from '../wasi/imports.ts';
 import { Guest } from './guest.ts';
 import { startInline } from './inline.ts';
 import type { StartIsolate } from './isolation.ts';

@@ -5,10 +5,11 @@ import { camelCase, pascalCase, placeOf, withoutVersion } from '../component/nam
 import type { ImportObject, Program, ProgramImport } from '../component/program.ts';
 import { GloveportError, printable } from '../errors.ts';
 import type { GuestControl } from '../metering/control.ts';
+import { isStackOverflow } from '../metering/meter.ts';
+import type { EngineMemory } from '../wasm/engine.ts';
 import type { WasiHost } from './host.ts';
 import { impliedCapabilities, requiredCapabilities } from './requirements.ts';
 import { checkSignature } from './signatures.ts';
-import type { EngineMemory } from '../wasm/engine.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a host function's own parameter types are the caller's business
 export type HostFunction = (...args: any[]) => unknown;
@@ -73,12 +74,14 @@ function componentProvider(wasi: WasiHost, hosts: HostFunctions, control: GuestC
       return typeof implementation === 'function' ? { key, members: { default: bind(wanted.name, wanted, implementation, control) } } : undefined;
     }
     const host = hostInterface(hosts, wanted.module);
-    if (host !== undefined) return fromHostInterface(key, host, wanted, control);
+    const own = host && fromHostInterface(key, host, wanted, control);
+    if (own !== undefined) return own;
     const members = interfaces[key] as Readonly<Record<string, unknown>> | undefined;
     const known = requiredCapabilities(wanted.module, wanted.kind === 'resource' ? `[resource-drop]${wanted.name}` : wanted.name) !== undefined;
     if (!known || members === undefined) return undefined;
     checkSignature(wanted);
-    return { key, members };
+    const member = wanted.kind === 'resource' ? pascalCase(wanted.name) : memberOf(wanted.module, wanted.name);
+    return { key, members: { [member]: members[member] } };
   };
 }
 
@@ -128,7 +131,7 @@ function faultless(implementation: HostFunction, control: GuestControl): HostFun
     try {
       return implementation(...values);
     } catch (error) {
-      if (control.isStop(error) || error instanceof RangeError) throw error;
+      if (control.isStop(error) || isStackOverflow(error)) throw error;
       return control.stop(new GloveportError('INTERNAL', 'a function of WASI failed; please report it', {}, { cause: error }));
     }
   };

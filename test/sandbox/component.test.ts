@@ -1,7 +1,7 @@
 // Components through the public surface: names, values, errors, host functions, and resources as classes under the guest's limits.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ComponentError, compile, GloveportError, type Guest, type Module, Sandbox, type SandboxOptions } from '../../src/index.ts';
-import { kitchen } from '../component/support.ts';
+import { component, kitchen } from '../component/support.ts';
 
 interface Counter extends Disposable {
   next(): Promise<number>;
@@ -158,6 +158,20 @@ describe('a component', () => {
       type: { params: [{ name: 'n', type: { kind: 'u32' } }], result: { kind: 'u32' } },
     });
     expect(module.exports).toContainEqual({ name: 'demo:kitchen/api@0.1.0#counter', kind: 'resource' });
+  });
+
+  it('takes single functions of an interface of WASI from the host, and the others from WASI', async () => {
+    const bytes = await component(`(component
+      (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock (export "now" (func (result u64))) (export "resolution" (func (result u64)))))
+      (core func $now (canon lower (func $clock "now"))) (core func $resolution (canon lower (func $clock "resolution")))
+      (core module $m (import "" "now" (func $now (result i64))) (import "" "resolution" (func $resolution (result i64)))
+        (func (export "now") (result i64) (call $now)) (func (export "resolution") (result i64) (call $resolution)))
+      (core instance $i (instantiate $m (with "" (instance (export "now" (func $now)) (export "resolution" (func $resolution))))))
+      (func (export "now") (result u64) (canon lift (core func $i "now"))) (func (export "resolution") (result u64) (canon lift (core func $i "resolution"))))`);
+    const plain = await new Sandbox().load(bytes);
+    const own = await new Sandbox({ imports: { 'wasi:clocks/monotonic-clock': { now: () => 77n } } }).load(bytes);
+    expect([await plain.call('now'), await own.call('now')]).toEqual([0n, 77n]);
+    expect(await own.call('resolution')).toBe(await plain.call('resolution'));
   });
 
   it('runs with nothing granted', async () => {
