@@ -15,7 +15,7 @@ export interface Limits {
   readonly fuel: number;
   /** Elements of all tables of one guest together. Checked at load and at every `table.grow`, which then returns -1. */
   readonly tableElements: number;
-  /** WASI handles (descriptors, streams, pollables) that one guest holds at once. */
+  /** WASI handles (descriptors, streams, pollables) that one guest holds at once, and of a component the handles of each type of resource. */
   readonly handles: number;
   /** Bytes that one guest writes to stdout and stderr together, over its whole life. */
   readonly outputBytes: number;

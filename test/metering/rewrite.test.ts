@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { GloveportError } from '../../src/errors.ts';
 import { meter } from '../../src/metering/rewrite.ts';
+import { type Budget, budgets, checkBudget } from '../../src/wasm/budgets.ts';
 import { wat } from '../support/wat.ts';
 import { load } from './harness.ts';
 
@@ -256,6 +257,30 @@ describe('static budgets', () => {
     expect(WebAssembly.validate(meter(await calls(370)).bytes as BufferSource)).toBe(true);
     const many = await calls(380);
     expect(() => meter(many)).toThrow(expect.objectContaining({ code: 'MODULE_TOO_LARGE' }));
+  });
+
+  it.each(Object.entries(budgets) as [Budget, number][])('accept %s up to %d and no more', (budget, maximum) => {
+    checkBudget(budget, maximum, 0);
+    expect(() => checkBudget(budget, maximum + 1, 7)).toThrow(
+      expect.objectContaining({ code: 'MODULE_TOO_LARGE', details: { limit: budget, value: maximum + 1, maximum, offset: 7 } }),
+    );
+  });
+
+  it('count the labels of br_table', () => {
+    const leb = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...leb(value >> 7)]);
+    const labels = (count: number): Uint8Array => {
+      const body = [...[0, 0x41, 0, 0x0e], ...leb(count - 1)];
+      const code = [1, ...leb(body.length + count + 1), ...body];
+      const head = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, ...leb(code.length + count + 1), ...code];
+      const bytes = new Uint8Array(head.length + count + 1);
+      bytes.set(head);
+      bytes[bytes.length - 1] = 0x0b;
+      return bytes;
+    };
+    meter(labels(2_000_000));
+    expect(() => meter(labels(2_000_001))).toThrow(
+      expect.objectContaining({ code: 'MODULE_TOO_LARGE', details: expect.objectContaining({ limit: 'br_table labels' }) }),
+    );
   });
 
   it('accept as many nested blocks as the budget has and refuse one more', () => {
