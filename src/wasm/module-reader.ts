@@ -1,23 +1,38 @@
 // Reads a core module section by section into what others need to know of it: types, imports, exports, sizes, and where each function body lies.
 // Bodies are left alone (see `code.ts`). Whatever is not known is refused by name; whether the module is valid is the engine's to say.
 import { checkBudget } from './budgets.ts';
-import { skipConstantExpression } from './code.ts';
+import { readIndex, typeOf } from './code.ts';
+import { ConstantExpressions, UNKNOWN } from './constant-expressions.ts';
 import {
   type CoreModule,
+  type DefinedFunctionType,
+  type DefinedType,
   type Export,
   type ExternKind,
+  type GlobalType,
   type Import,
   isCoreModule,
+  type MemoryType,
   SECTION_ORDER,
   type Section,
   SectionId,
-  type SizeLimits,
   type TableType,
 } from './module.ts';
+import { readGlobalType, readMemoryType, readReferenceType, readTableType } from './extern-types.ts';
 import { Reader } from './reader.ts';
-import { type FunctionType, readValueType, unsupported, type ValueType } from './types.ts';
+import { readTypeSection } from './type-section.ts';
+import { type FunctionType, unsupported } from './types.ts';
 
 const EXTERN_KINDS: readonly ExternKind[] = ['function', 'table', 'memory', 'global', 'tag'];
+const STRINGREF_SECTION = 14;
+const REFUSED_KINDS: ReadonlyMap<number, string> = new Map([
+  [0x20, 'custom descriptors'],
+  [0x7e, 'compact imports'],
+  [0x7f, 'compact imports'],
+]);
+type Definition = 'functions' | 'tables' | 'memories' | 'globals' | 'tags' | 'data segments';
+/** Before the type of a table that has one, and a zero byte. */
+const WITH_INITIALISER = 0x40;
 
 /**
  * Reads the sections of a core module (WebAssembly core specification, section 5.5). Nothing is allocated for a declared count before its bytes are there.
@@ -31,20 +46,29 @@ export function readModule(bytes: Uint8Array): CoreModule {
 class ModuleReader {
   readonly #bytes: Uint8Array;
   readonly #sections: Section[] = [];
-  readonly #types: FunctionType[] = [];
+  readonly #types: DefinedType[] = [];
   readonly #imports: Import[] = [];
   readonly #exports: Export[] = [];
   readonly #functionTypes: number[] = [];
   readonly #tables: TableType[] = [];
-  readonly #memories: SizeLimits[] = [];
-  #globals = 0;
-  #tags = 0;
+  readonly #memories: MemoryType[] = [];
+  readonly #globals: GlobalType[] = [];
+  readonly #tags: number[] = [];
+  readonly #constants = new ConstantExpressions({ types: this.#types, functionTypes: this.#functionTypes, globals: this.#globals });
   #importedFunctions = 0;
   #importedTables = 0;
   #importedMemories = 0;
   #start: number | undefined;
+  #elementSegments = 0;
+  #elementEntries = 0;
+  #dataBytes = 0;
+  #announcedData: number | undefined;
+  #dataSegments = 0;
   #bodies = new Uint32Array();
+  /** Functions that exports, the start and lists of elements name. */
+  readonly #named: number[] = [];
   #nameBytes = 0;
+  #customSections = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -60,20 +84,20 @@ class ModuleReader {
       const contents = reader.pos;
       reader.skip(size);
       if (id === SectionId.CUSTOM) {
-        this.#name(new Reader(this.#bytes, contents, reader.pos));
+        this.#customSection(at, new Reader(this.#bytes, contents, reader.pos));
         continue;
       }
       const order = SECTION_ORDER.indexOf(id);
+      if (id === STRINGREF_SECTION) unsupported('stringref', at);
       if (order < 0) reader.fail(`unknown section ${id}`, at);
       if (order <= position) reader.fail(`section ${id} is repeated or out of order`, at);
       position = order;
-      this.#sections.push({ id, start: contents, end: reader.pos });
+      this.#sections.push({ id, at, start: contents, end: reader.pos });
       const section = new Reader(this.#bytes, contents, reader.pos);
       this.#section(id, section);
       if (!section.done) section.fail(`section ${id} is longer than its contents`);
     }
-    const defined = this.#functionTypes.length - this.#importedFunctions;
-    if (this.#bodies.length !== defined * 2) reader.fail(`${defined} functions are declared, but ${this.#bodies.length / 2} have a body`);
+    this.#checkCounts(reader);
     return {
       bytes: this.#bytes,
       sections: this.#sections,
@@ -89,72 +113,75 @@ class ModuleReader {
       globals: this.#globals,
       tags: this.#tags,
       start: this.#start,
+      elementSegments: this.#elementSegments,
+      elementEntries: this.#elementEntries,
+      dataBytes: this.#dataBytes,
+      dataSegments: this.#announcedData ?? 0,
+      initialGcBytes: this.#constants.gcBytes,
       bodies: this.#bodies,
+      escaping: this.#escaping(),
     };
+  }
+
+  #escaping(): Uint8Array {
+    const escaping = new Uint8Array(this.#functionTypes.length);
+    for (const index of this.#named) escaping[index] = 1;
+    for (const index of this.#constants.referenced) escaping[index] = 1;
+    return escaping;
+  }
+
+  #customSection(at: number, reader: Reader): void {
+    this.#customSections++;
+    checkBudget('custom sections', this.#customSections, at);
+    const name = this.#name(reader);
+    this.#sections.push({ id: SectionId.CUSTOM, at, start: reader.pos, end: reader.end, name });
+  }
+
+  #checkCounts(reader: Reader): void {
+    const defined = this.#functionTypes.length - this.#importedFunctions;
+    if (this.#bodies.length !== defined * 2) reader.fail(`${defined} functions are declared, but none has a body`);
+    if (this.#announcedData !== undefined && this.#announcedData !== this.#dataSegments) {
+      reader.fail(`${this.#announcedData} data segments are announced, but there are ${this.#dataSegments}`);
+    }
   }
 
   #section(id: number, reader: Reader): void {
     switch (id) {
       case SectionId.TYPE:
-        return this.#typeSection(reader);
+        return readTypeSection(reader, this.#types);
       case SectionId.IMPORT:
         return this.#importSection(reader);
       case SectionId.FUNCTION:
-        return this.#each(reader, 'functions', () => this.#functionTypes.push(this.#typeIndex(reader)));
+        return this.#each(reader, 'functions', this.#functionTypes.length, () => this.#functionTypes.push(this.#functionType(reader)));
       case SectionId.TABLE:
-        return this.#each(reader, 'tables', () => this.#tables.push(this.#tableType(reader)));
+        return this.#each(reader, 'tables', this.#tables.length, () => this.#table(reader));
       case SectionId.MEMORY:
-        return this.#each(reader, 'memories', () => this.#memories.push(this.#sizeLimits(reader)));
+        return this.#each(reader, 'memories', this.#memories.length, () => this.#memories.push(readMemoryType(reader)));
       case SectionId.TAG:
-        return this.#each(reader, 'tags', () => this.#tag(reader));
+        return this.#each(reader, 'tags', this.#tags.length, () => this.#tags.push(this.#tagType(reader)));
       case SectionId.GLOBAL:
-        return this.#each(reader, 'globals', () => {
-          this.#globalType(reader);
-          skipConstantExpression(reader);
-        });
+        return this.#each(reader, 'globals', this.#globals.length, () => this.#global(reader));
       case SectionId.EXPORT:
         return this.#exportSection(reader);
       case SectionId.START:
-        this.#start = this.#functionIndex(reader);
-        return;
+        return this.#startSection(reader);
       case SectionId.ELEMENT:
         return this.#elementSection(reader);
       case SectionId.CODE:
         return this.#codeSection(reader);
       case SectionId.DATA:
-        return this.#each(reader, 'data segments', () => this.#dataSegment(reader));
+        return this.#each(reader, 'data segments', 0, () => this.#dataSegment(reader));
       default:
-        reader.u32();
+        this.#dataCount(reader);
     }
   }
 
-  #each(reader: Reader, what: 'functions' | 'tables' | 'memories' | 'globals' | 'tags' | 'data segments', one: () => void): void {
+  /** A vector of definitions, which stand behind the `before` imported ones. */
+  #each(reader: Reader, what: Definition, before: number, one: () => void): void {
     const at = reader.pos;
     const count = reader.count(what);
-    checkBudget(what, count, at);
-    for (let index = 0; index < count; index++) {
-      one();
-      if (what === 'globals') this.#globals++;
-    }
-  }
-
-  #typeSection(reader: Reader): void {
-    const at = reader.pos;
-    const count = reader.count('types');
-    checkBudget('types', count, at);
-    let entries = 0;
-    for (let index = 0; index < count; index++) {
-      const form = reader.u8();
-      if (form !== 0x60) {
-        if (form === 0x4e || form === 0x4f || form === 0x50 || form === 0x5e || form === 0x5f) unsupported('gc', reader.pos - 1);
-        reader.fail(`unknown form of type 0x${form.toString(16)}`, reader.pos - 1);
-      }
-      const params = this.#valueTypes(reader);
-      const results = this.#valueTypes(reader);
-      entries += params.length + results.length;
-      checkBudget('typeEntries', entries, reader.pos);
-      this.#types.push({ params, results });
-    }
+    checkBudget(what, before + count, at);
+    for (let index = 0; index < count; index++) one();
   }
 
   #importSection(reader: Reader): void {
@@ -167,32 +194,38 @@ class ModuleReader {
       const kind = this.#externKind(reader);
       this.#imports.push({ module, name, kind, ...this.#importType(kind, reader) });
     }
+    checkBudget('tables', this.#tables.length, at);
+    checkBudget('memories', this.#memories.length, at);
+    checkBudget('tags', this.#tags.length, at);
     this.#importedFunctions = this.#functionTypes.length;
     this.#importedTables = this.#tables.length;
     this.#importedMemories = this.#memories.length;
   }
 
-  #importType(kind: ExternKind, reader: Reader): { type?: FunctionType; table?: TableType } {
+  #importType(kind: ExternKind, reader: Reader): Partial<Import> {
     switch (kind) {
       case 'function': {
-        const type = this.#typeIndex(reader);
+        const type = this.#functionType(reader);
         this.#functionTypes.push(type);
-        return { type: this.#types[type] as FunctionType };
+        return { type: this.#signature(type) };
       }
       case 'table': {
-        const table = this.#tableType(reader);
+        const table = readTableType(reader, this.#types.length);
         this.#tables.push(table);
         return { table };
       }
-      case 'memory':
-        this.#memories.push(this.#sizeLimits(reader));
-        return {};
-      case 'global':
-        this.#globalType(reader);
-        this.#globals++;
-        return {};
+      case 'memory': {
+        const memory = readMemoryType(reader);
+        this.#memories.push(memory);
+        return { memory };
+      }
+      case 'global': {
+        const global = readGlobalType(reader, this.#types.length);
+        this.#globals.push(global);
+        return { global };
+      }
       case 'tag':
-        this.#tag(reader);
+        this.#tags.push(this.#tagType(reader));
         return {};
     }
   }
@@ -201,21 +234,44 @@ class ModuleReader {
     const at = reader.pos;
     const count = reader.count('exports');
     checkBudget('exports', count, at);
-    for (let index = 0; index < count; index++) {
+    for (let left = count; left > 0; left--) {
       const name = this.#name(reader);
       const kind = this.#externKind(reader);
-      if (kind === 'function') {
-        const function_ = this.#functionIndex(reader);
-        this.#exports.push({ name, kind, index: function_, type: this.#types[this.#functionTypes[function_] as number] as FunctionType });
-      } else {
-        this.#exports.push({ name, kind, index: reader.u32() });
-      }
+      const index = readIndex(reader, kind, this.#spaceOf(kind).length);
+      const type = kind === 'function' ? { type: this.#signature(this.#functionTypes[index] as number) } : {};
+      if (kind === 'function') this.#named.push(index);
+      this.#exports.push({ name, kind, index, ...type });
     }
+  }
+
+  #spaceOf(kind: ExternKind): { readonly length: number } {
+    switch (kind) {
+      case 'function':
+        return this.#functionTypes;
+      case 'table':
+        return this.#tables;
+      case 'memory':
+        return this.#memories;
+      case 'global':
+        return this.#globals;
+      case 'tag':
+        return this.#tags;
+    }
+  }
+
+  #startSection(reader: Reader): void {
+    const at = reader.pos;
+    const start = readIndex(reader, 'function', this.#functionTypes.length);
+    const { params, results } = this.#signature(this.#functionTypes[start] as number);
+    if (params.length + results.length > 0) reader.fail('the start function takes or gives values', at);
+    this.#start = start;
+    this.#named.push(start);
   }
 
   #elementSection(reader: Reader): void {
     const segments = reader.count('element segments');
     checkBudget('element segments', segments, reader.pos);
+    this.#elementSegments = segments;
     let entries = 0;
     for (let index = 0; index < segments; index++) {
       const at = reader.pos;
@@ -226,29 +282,32 @@ class ModuleReader {
       if (active) {
         const table = (flags & 2) !== 0 ? reader.u32() : 0;
         if (table >= this.#tables.length) reader.fail(`table ${table} does not exist`, at);
-        skipConstantExpression(reader);
+        this.#constants.read(reader);
       }
       if ((flags & 3) !== 0) {
-        if (asExpressions) this.#referenceType(reader);
+        if (asExpressions) readReferenceType(reader, this.#types.length);
         else if (reader.u8() !== 0) reader.fail('unknown kind of elements', reader.pos - 1);
       }
       const count = reader.count('element entries');
       entries += count;
       checkBudget('element entries', entries, at);
+      this.#elementEntries = entries;
       for (let entry = 0; entry < count; entry++) {
-        if (asExpressions) skipConstantExpression(reader);
-        else this.#functionIndex(reader);
+        if (asExpressions) this.#constants.read(reader);
+        else this.#named.push(readIndex(reader, 'function', this.#functionTypes.length));
       }
     }
   }
 
   #codeSection(reader: Reader): void {
+    const at = reader.pos;
     const count = reader.count('function bodies');
+    const defined = this.#functionTypes.length - this.#importedFunctions;
+    if (count !== defined) reader.fail(`${defined} functions are declared, but ${count} have a body`, at);
     const bodies = new Uint32Array(count * 2);
     for (let index = 0; index < count; index++) {
-      const at = reader.pos;
       const size = reader.u32();
-      checkBudget('bytes of one function', size, at);
+      checkBudget('bytes of one function', size, reader.pos);
       bodies[2 * index] = reader.pos;
       reader.skip(size);
       bodies[2 * index + 1] = reader.pos;
@@ -263,9 +322,18 @@ class ModuleReader {
     if (flags !== 1) {
       const memory = flags === 2 ? reader.u32() : 0;
       if (memory >= this.#memories.length) reader.fail(`memory ${memory} does not exist`, at);
-      skipConstantExpression(reader);
+      this.#constants.read(reader);
     }
-    reader.skip(reader.u32());
+    const size = reader.u32();
+    reader.skip(size);
+    this.#dataBytes += size;
+    this.#dataSegments++;
+  }
+
+  #dataCount(reader: Reader): void {
+    const at = reader.pos;
+    this.#announcedData = reader.u32();
+    checkBudget('data segments', this.#announcedData, at);
   }
 
   #name(reader: Reader): string {
@@ -279,62 +347,47 @@ class ModuleReader {
   }
 
   #externKind(reader: Reader): ExternKind {
-    const kind = EXTERN_KINDS[reader.u8()];
-    return kind ?? reader.fail('unknown kind of import or export', reader.pos - 1);
+    const at = reader.pos;
+    const byte = reader.u8();
+    const feature = REFUSED_KINDS.get(byte);
+    if (feature !== undefined) unsupported(feature, at);
+    return EXTERN_KINDS[byte] ?? reader.fail('unknown kind of import or export', at);
   }
 
-  #typeIndex(reader: Reader): number {
+  /** The index of a function type. */
+  #functionType(reader: Reader): number {
     const at = reader.pos;
-    const index = reader.u32();
-    if (index >= this.#types.length) reader.fail(`type ${index} does not exist`, at);
+    const index = readIndex(reader, 'type', this.#types.length);
+    typeOf(reader, this.#types, 'function', index, at);
     return index;
   }
 
-  #functionIndex(reader: Reader): number {
-    const at = reader.pos;
-    const index = reader.u32();
-    if (index >= this.#functionTypes.length) reader.fail(`function ${index} does not exist`, at);
-    return index;
+  #signature(type: number): FunctionType {
+    const { params, results } = this.#types[type] as DefinedFunctionType;
+    return { params, results };
   }
 
-  #tag(reader: Reader): void {
+  #tagType(reader: Reader): number {
     if (reader.u8() !== 0) reader.fail('unknown kind of tag', reader.pos - 1);
-    this.#typeIndex(reader);
-    this.#tags++;
+    return this.#functionType(reader);
   }
 
-  #tableType(reader: Reader): TableType {
-    if (reader.bytes[reader.pos] === 0x40) unsupported('typed function references', reader.pos);
-    const element = this.#referenceType(reader);
-    return { element, ...this.#sizeLimits(reader) };
+  #table(reader: Reader): void {
+    if (reader.bytes[reader.pos] !== WITH_INITIALISER) {
+      this.#tables.push(readTableType(reader, this.#types.length));
+      return;
+    }
+    reader.u8();
+    if (reader.u8() !== 0) reader.fail('a reserved byte is not zero', reader.pos - 1);
+    this.#tables.push(readTableType(reader, this.#types.length));
+    // All elements hold the one value that the expression gives.
+    this.#constants.read(reader);
   }
 
-  #sizeLimits(reader: Reader): SizeLimits {
-    const at = reader.pos;
-    const flags = reader.u8();
-    if (flags > 0x0f) reader.fail(`unknown limits 0x${flags.toString(16)}`, at);
-    if (flags & 0x08) unsupported('custom page sizes', at);
-    if (flags & 0x04) unsupported('memory64', at);
-    if (flags & 0x02) unsupported('threads', at);
-    const minimum = reader.u32();
-    return flags & 1 ? { minimum, maximum: reader.u32() } : { minimum };
-  }
-
-  #globalType(reader: Reader): void {
-    readValueType(reader);
-    const mutability = reader.u8();
-    if (mutability & 2) unsupported('shared-everything threads', reader.pos - 1);
-    if (mutability > 1) reader.fail('unknown mutability of a global', reader.pos - 1);
-  }
-
-  #valueTypes(reader: Reader): ValueType[] {
-    const count = reader.count('types of values');
-    return Array.from({ length: count }, () => readValueType(reader));
-  }
-
-  #referenceType(reader: Reader): ValueType {
-    const type = readValueType(reader);
-    if (!type.endsWith('ref')) reader.fail(`${type} is not a type of references`, reader.pos - 1);
-    return type;
+  #global(reader: Reader): void {
+    const type = readGlobalType(reader, this.#types.length);
+    const value = this.#constants.read(reader);
+    this.#constants.define(this.#globals.length, type.mutable ? UNKNOWN : value);
+    this.#globals.push(type);
   }
 }

@@ -1,37 +1,53 @@
-// The one table of operators: opcode, name, immediates, price and feature. The scanner, the prices of metering and the tests derive from it.
-// An opcode without a row does not exist; a row without a price belongs to a feature that is known but not metered, and is refused by its name.
+// The one table of operators that are metered: opcode, name, immediates, price and feature. The scanner, the prices of metering and the tests derive from
+// it. Operators of features that are known but not metered stand in `refused-operators.ts`; an opcode in neither does not exist.
+import { REFUSED } from './refused-operators.ts';
 
 /** How an operator's immediates are encoded (WebAssembly core specification, section 5.4). */
 export const Immediate = Object.freeze({
   NONE: 0,
-  BLOCK_TYPE: 1,
-  LABEL: 2,
-  LABEL_TABLE: 3,
-  FUNCTION: 4,
-  TYPE_AND_TABLE: 5,
-  LOCAL: 6,
-  GLOBAL: 7,
-  TABLE: 8,
-  MEMORY_ARGUMENT: 9,
-  MEMORY: 10,
-  I32: 11,
-  I64: 12,
-  F32: 13,
-  F64: 14,
-  HEAP_TYPE: 15,
-  VALUE_TYPES: 16,
-  DATA_AND_MEMORY: 17,
-  DATA: 18,
+  /** A LEB128 number that says nothing to us. */
+  I32: 1,
+  I64: 2,
+  F32: 3,
+  F64: 4,
+  BYTES_16: 5,
+  LANE: 6,
+  ZERO_BYTE: 7,
+  LOCAL: 8,
+  GLOBAL: 9,
+  FUNCTION: 10,
+  TABLE: 11,
+  MEMORY: 12,
+  TAG: 13,
+  DATA: 14,
+  ELEMENT: 15,
+  MEMORY_ARGUMENT: 16,
+  MEMORY_ARGUMENT_AND_LANE: 17,
+  DATA_AND_MEMORY: 18,
   ELEMENT_AND_TABLE: 19,
-  ELEMENT: 20,
+  /** Destination, then source. */
+  TWO_MEMORIES: 20,
   TWO_TABLES: 21,
-  TWO_MEMORIES: 22,
-  BYTES_16: 23,
-  LANE: 24,
-  MEMORY_ARGUMENT_AND_LANE: 25,
-  TAG: 26,
-  BLOCK_TYPE_AND_CATCHES: 27,
-  UNKNOWN: 28,
+  TYPE_AND_TABLE: 22,
+  /** The index of a function type. */
+  FUNCTION_TYPE: 23,
+  STRUCT_TYPE: 24,
+  STRUCT_TYPE_AND_FIELD: 25,
+  ARRAY_TYPE: 26,
+  ARRAY_TYPE_AND_COUNT: 27,
+  ARRAY_TYPE_AND_DATA: 28,
+  ARRAY_TYPE_AND_ELEMENT: 29,
+  TWO_ARRAY_TYPES: 30,
+  HEAP_TYPE: 31,
+  VALUE_TYPES: 32,
+  LABEL: 33,
+  LABEL_TABLE: 34,
+  /** Flags, a label, the heap types from and to. */
+  CAST_BRANCH: 35,
+  BLOCK_TYPE: 36,
+  BLOCK_TYPE_AND_CATCHES: 37,
+  /** The operator is refused. */
+  UNKNOWN: 38,
 });
 export type Immediate = (typeof Immediate)[keyof typeof Immediate];
 
@@ -40,15 +56,18 @@ export interface Operator {
   readonly code: number;
   readonly name: string;
   readonly immediate: Immediate;
-  /** Fuel units, at least what it costs when nothing depends on an operand; `undefined` where the operator is not metered and therefore refused. */
+  /**
+   * Fuel units (half a nanosecond each) that it costs whatever its operands are; what grows with them is charged beside it. `undefined` where the operator is
+   * not metered and therefore refused.
+   */
   readonly price: number | undefined;
   /** The proposal that brought it, where that is not the first version of WebAssembly. */
   readonly feature: string;
 }
 
-type Row = readonly [first: number, names: string, immediate?: Immediate, price?: number | undefined, feature?: string];
+type Row = readonly [first: number, names: string, immediate: Immediate, price: number, feature?: string];
 
-const { NONE, BLOCK_TYPE, LABEL, FUNCTION, LOCAL, GLOBAL, TABLE, MEMORY_ARGUMENT, MEMORY, TAG } = Immediate;
+const { NONE, BLOCK_TYPE, LABEL, FUNCTION, LOCAL, GLOBAL, TABLE, MEMORY_ARGUMENT, MEMORY, TAG, ARRAY_TYPE, HEAP_TYPE } = Immediate;
 const MVP = '';
 
 // Each row names operators of consecutive opcodes, from `first` on. A simple operator costs 1; one that emits no machine code of its own costs 0.
@@ -60,9 +79,9 @@ const ROWS: readonly Row[] = [
   [0x05, 'else', NONE, 0],
   [0x06, 'try', BLOCK_TYPE, 0, 'legacy exceptions'],
   [0x07, 'catch', TAG, 10, 'legacy exceptions'],
-  [0x08, 'throw', TAG, 100, 'exceptions'],
-  [0x09, 'rethrow', LABEL, 100, 'legacy exceptions'],
-  [0x0a, 'throw_ref', NONE, 100, 'exceptions'],
+  [0x08, 'throw', TAG, 180, 'exceptions'],
+  [0x09, 'rethrow', LABEL, 180, 'legacy exceptions'],
+  [0x0a, 'throw_ref', NONE, 180, 'exceptions'],
   [0x0b, 'end', NONE, 0],
   [0x0c, 'br br_if', LABEL, 1],
   [0x0e, 'br_table', Immediate.LABEL_TABLE, 3],
@@ -71,7 +90,8 @@ const ROWS: readonly Row[] = [
   [0x11, 'call_indirect', Immediate.TYPE_AND_TABLE, 8],
   [0x12, 'return_call', FUNCTION, 4, 'tail calls'],
   [0x13, 'return_call_indirect', Immediate.TYPE_AND_TABLE, 8, 'tail calls'],
-  [0x14, 'call_ref return_call_ref', Immediate.UNKNOWN, undefined, 'typed function references'],
+  [0x14, 'call_ref', Immediate.FUNCTION_TYPE, 8, 'typed function references'],
+  [0x15, 'return_call_ref', Immediate.FUNCTION_TYPE, 8, 'typed function references'],
   [0x18, 'delegate', LABEL, 0, 'legacy exceptions'],
   [0x19, 'catch_all', NONE, 10, 'legacy exceptions'],
   [0x1a, 'drop', NONE, 0],
@@ -81,7 +101,7 @@ const ROWS: readonly Row[] = [
   [0x20, 'local.get local.set local.tee', LOCAL, 1],
   [0x23, 'global.get global.set', GLOBAL, 1],
   [0x25, 'table.get', TABLE, 4, 'reference types'],
-  [0x26, 'table.set', TABLE, 60, 'reference types'],
+  [0x26, 'table.set', TABLE, 250, 'reference types'],
   [0x28, 'i32.load i64.load f32.load f64.load i32.load8_s i32.load8_u i32.load16_s i32.load16_u', MEMORY_ARGUMENT, 1],
   [0x30, 'i64.load8_s i64.load8_u i64.load16_s i64.load16_u i64.load32_s i64.load32_u', MEMORY_ARGUMENT, 1],
   [0x36, 'i32.store i64.store f32.store f64.store i32.store8 i32.store16 i64.store8 i64.store16 i64.store32', MEMORY_ARGUMENT, 1],
@@ -119,34 +139,31 @@ const ROWS: readonly Row[] = [
   [0xb7, 'f64.convert_i32_s f64.convert_i32_u f64.convert_i64_s f64.convert_i64_u f64.promote_f32', NONE, 4],
   [0xbc, 'i32.reinterpret_f32 i64.reinterpret_f64 f32.reinterpret_i32 f64.reinterpret_i64', NONE, 1],
   [0xc0, 'i32.extend8_s i32.extend16_s i64.extend8_s i64.extend16_s i64.extend32_s', NONE, 1, 'sign extension'],
-  [0xd0, 'ref.null', Immediate.HEAP_TYPE, 1, 'reference types'],
+  [0xd0, 'ref.null', HEAP_TYPE, 1, 'reference types'],
   [0xd1, 'ref.is_null', NONE, 1, 'reference types'],
   [0xd2, 'ref.func', FUNCTION, 4, 'reference types'],
-  [0xd3, 'ref.eq', Immediate.UNKNOWN, undefined, 'gc'],
-  [0xd4, 'ref.as_non_null br_on_null br_on_non_null', Immediate.UNKNOWN, undefined, 'typed function references'],
-  [0xe0, 'cont.new cont.bind suspend resume resume_throw resume_throw_ref switch', Immediate.UNKNOWN, undefined, 'stack switching'],
+  [0xd3, 'ref.eq', NONE, 1, 'gc'],
+  [0xd4, 'ref.as_non_null', NONE, 1, 'typed function references'],
+  [0xd5, 'br_on_null br_on_non_null', LABEL, 2, 'typed function references'],
 
-  [
-    0xfb_0000,
-    'struct.new struct.new_default struct.get struct.get_s struct.get_u struct.set array.new array.new_default array.new_fixed',
-    Immediate.UNKNOWN,
-    undefined,
-    'gc',
-  ],
-  [
-    0xfb_0009,
-    'array.new_data array.new_elem array.get array.get_s array.get_u array.set array.len array.fill array.copy array.init_data array.init_elem',
-    Immediate.UNKNOWN,
-    undefined,
-    'gc',
-  ],
-  [
-    0xfb_0014,
-    'ref.test ref.test_null ref.cast ref.cast_null br_on_cast br_on_cast_fail any.convert_extern extern.convert_any ref.i31 i31.get_s i31.get_u',
-    Immediate.UNKNOWN,
-    undefined,
-    'gc',
-  ],
+  [0xfb_0000, 'struct.new struct.new_default', Immediate.STRUCT_TYPE, 10, 'gc'],
+  [0xfb_0002, 'struct.get struct.get_s struct.get_u', Immediate.STRUCT_TYPE_AND_FIELD, 2, 'gc'],
+  [0xfb_0005, 'struct.set', Immediate.STRUCT_TYPE_AND_FIELD, 4, 'gc'],
+  [0xfb_0006, 'array.new array.new_default', ARRAY_TYPE, 10, 'gc'],
+  [0xfb_0008, 'array.new_fixed', Immediate.ARRAY_TYPE_AND_COUNT, 10, 'gc'],
+  [0xfb_0009, 'array.new_data', Immediate.ARRAY_TYPE_AND_DATA, 80, 'gc'],
+  [0xfb_000a, 'array.new_elem', Immediate.ARRAY_TYPE_AND_ELEMENT, 80, 'gc'],
+  [0xfb_000b, 'array.get array.get_s array.get_u', ARRAY_TYPE, 2, 'gc'],
+  [0xfb_000e, 'array.set', ARRAY_TYPE, 4, 'gc'],
+  [0xfb_000f, 'array.len', NONE, 2, 'gc'],
+  [0xfb_0010, 'array.fill', ARRAY_TYPE, 20, 'gc'],
+  [0xfb_0011, 'array.copy', Immediate.TWO_ARRAY_TYPES, 20, 'gc'],
+  [0xfb_0012, 'array.init_data', Immediate.ARRAY_TYPE_AND_DATA, 80, 'gc'],
+  [0xfb_0013, 'array.init_elem', Immediate.ARRAY_TYPE_AND_ELEMENT, 80, 'gc'],
+  [0xfb_0014, 'ref.test ref.test_null ref.cast ref.cast_null', HEAP_TYPE, 3, 'gc'],
+  [0xfb_0018, 'br_on_cast br_on_cast_fail', Immediate.CAST_BRANCH, 4, 'gc'],
+  [0xfb_001a, 'any.convert_extern extern.convert_any', NONE, 8, 'gc'],
+  [0xfb_001c, 'ref.i31 i31.get_s i31.get_u', NONE, 1, 'gc'],
 
   [0xfc_0000, 'i32.trunc_sat_f32_s i32.trunc_sat_f32_u i32.trunc_sat_f64_s i32.trunc_sat_f64_u', NONE, 4, 'saturating conversions'],
   [0xfc_0004, 'i64.trunc_sat_f32_s i64.trunc_sat_f32_u i64.trunc_sat_f64_s i64.trunc_sat_f64_u', NONE, 4, 'saturating conversions'],
@@ -160,7 +177,6 @@ const ROWS: readonly Row[] = [
   [0xfc_000f, 'table.grow', TABLE, 10, 'reference types'],
   [0xfc_0010, 'table.size', TABLE, 1, 'reference types'],
   [0xfc_0011, 'table.fill', TABLE, 40, 'reference types'],
-  [0xfc_0013, 'i64.add128 i64.sub128 i64.mul_wide_s i64.mul_wide_u', Immediate.UNKNOWN, undefined, 'wide arithmetic'],
 
   [0xfd_0000, 'v128.load v128.load8x8_s v128.load8x8_u v128.load16x4_s v128.load16x4_u v128.load32x2_s v128.load32x2_u', MEMORY_ARGUMENT, 2, 'simd'],
   [0xfd_0007, 'v128.load8_splat v128.load16_splat v128.load32_splat v128.load64_splat v128.store', MEMORY_ARGUMENT, 2, 'simd'],
@@ -240,75 +256,29 @@ const ROWS: readonly Row[] = [
   [0xfd_010d, 'f32x4.relaxed_min f32x4.relaxed_max f64x2.relaxed_min f64x2.relaxed_max', NONE, 6, 'relaxed simd'],
   [0xfd_0111, 'i16x8.relaxed_q15mulr_s i16x8.relaxed_dot_i8x16_i7x16_s i32x4.relaxed_dot_i8x16_i7x16_add_s', NONE, 6, 'relaxed simd'],
 
-  [0xfe_0000, 'memory.atomic.notify memory.atomic.wait32 memory.atomic.wait64 atomic.fence', Immediate.UNKNOWN, undefined, 'threads'],
-  [
-    0xfe_0010,
-    'i32.atomic.load i64.atomic.load i32.atomic.load8_u i32.atomic.load16_u i64.atomic.load8_u i64.atomic.load16_u i64.atomic.load32_u',
-    Immediate.UNKNOWN,
-    undefined,
-    'threads',
-  ],
-  [
-    0xfe_0017,
-    'i32.atomic.store i64.atomic.store i32.atomic.store8 i32.atomic.store16 i64.atomic.store8 i64.atomic.store16 i64.atomic.store32',
-    Immediate.UNKNOWN,
-    undefined,
-    'threads',
-  ],
-  [
-    0xfe_001e,
-    'i32.atomic.rmw.add i64.atomic.rmw.add i32.atomic.rmw8.add_u i32.atomic.rmw16.add_u i64.atomic.rmw8.add_u i64.atomic.rmw16.add_u i64.atomic.rmw32.add_u',
-    Immediate.UNKNOWN,
-    undefined,
-    'threads',
-  ],
-  [
-    0xfe_0025,
-    'i32.atomic.rmw.sub i64.atomic.rmw.sub i32.atomic.rmw8.sub_u i32.atomic.rmw16.sub_u i64.atomic.rmw8.sub_u i64.atomic.rmw16.sub_u i64.atomic.rmw32.sub_u',
-    Immediate.UNKNOWN,
-    undefined,
-    'threads',
-  ],
-  [
-    0xfe_002c,
-    'i32.atomic.rmw.and i64.atomic.rmw.and i32.atomic.rmw8.and_u i32.atomic.rmw16.and_u i64.atomic.rmw8.and_u i64.atomic.rmw16.and_u i64.atomic.rmw32.and_u',
-    Immediate.UNKNOWN,
-    undefined,
-    'threads',
-  ],
-  [
-    0xfe_0033,
-    'i32.atomic.rmw.or i64.atomic.rmw.or i32.atomic.rmw8.or_u i32.atomic.rmw16.or_u i64.atomic.rmw8.or_u i64.atomic.rmw16.or_u i64.atomic.rmw32.or_u',
-    Immediate.UNKNOWN,
-    undefined,
-    'threads',
-  ],
-  [
-    0xfe_003a,
-    'i32.atomic.rmw.xor i64.atomic.rmw.xor i32.atomic.rmw8.xor_u i32.atomic.rmw16.xor_u i64.atomic.rmw8.xor_u i64.atomic.rmw16.xor_u i64.atomic.rmw32.xor_u',
-    Immediate.UNKNOWN,
-    undefined,
-    'threads',
-  ],
-  [
-    0xfe_0041,
-    'i32.atomic.rmw.xchg i64.atomic.rmw.xchg i32.atomic.rmw8.xchg_u i32.atomic.rmw16.xchg_u i64.atomic.rmw8.xchg_u i64.atomic.rmw16.xchg_u i64.atomic.rmw32.xchg_u',
-    Immediate.UNKNOWN,
-    undefined,
-    'threads',
-  ],
-  [
-    0xfe_0048,
-    'i32.atomic.rmw.cmpxchg i64.atomic.rmw.cmpxchg i32.atomic.rmw8.cmpxchg_u i32.atomic.rmw16.cmpxchg_u i64.atomic.rmw8.cmpxchg_u i64.atomic.rmw16.cmpxchg_u i64.atomic.rmw32.cmpxchg_u',
-    Immediate.UNKNOWN,
-    undefined,
-    'threads',
-  ],
+  [0xfe_0000, 'memory.atomic.notify', MEMORY_ARGUMENT, 40, 'threads'],
+  [0xfe_0001, 'memory.atomic.wait32 memory.atomic.wait64', MEMORY_ARGUMENT, 120, 'threads'],
+  [0xfe_0003, 'atomic.fence', Immediate.ZERO_BYTE, 40, 'threads'],
+  [0xfe_0010, 'i32.atomic.load i64.atomic.load', MEMORY_ARGUMENT, 2, 'threads'],
+  [0xfe_0012, 'i32.atomic.load8_u i32.atomic.load16_u i64.atomic.load8_u i64.atomic.load16_u i64.atomic.load32_u', MEMORY_ARGUMENT, 2, 'threads'],
+  [0xfe_0017, 'i32.atomic.store i64.atomic.store', MEMORY_ARGUMENT, 10, 'threads'],
+  [0xfe_0019, 'i32.atomic.store8 i32.atomic.store16 i64.atomic.store8 i64.atomic.store16 i64.atomic.store32', MEMORY_ARGUMENT, 10, 'threads'],
+  ...['add', 'sub', 'and', 'or', 'xor', 'xchg', 'cmpxchg'].map((name, index) => atomicRow(0xfe_001e + 7 * index, name)),
 ];
 
 /** Every operator by its code. */
-export const operators: ReadonlyMap<number, Operator> = new Map(
-  ROWS.flatMap(([first, names, immediate = NONE, price, feature = MVP]) =>
-    names.split(' ').map((name, index) => [first + index, { code: first + index, name, immediate, price, feature }] as const),
-  ),
-);
+export const operators: ReadonlyMap<number, Operator> = new Map([
+  ...ROWS.flatMap(([first, names, immediate, price, feature = MVP]) => named(first, names, immediate, price, feature)),
+  ...REFUSED.flatMap(([first, names, feature]) => named(first, names, Immediate.UNKNOWN, undefined, feature)),
+]);
+
+function named(first: number, names: string, immediate: Immediate, price: number | undefined, feature: string): [number, Operator][] {
+  return names.split(' ').map((name, index) => [first + index, { code: first + index, name, immediate, price, feature }]);
+}
+
+// The seven widths of an atomic operator that reads, changes and writes.
+function atomicRow(first: number, name: string): Row {
+  const wide = ['i32.atomic.rmw', 'i64.atomic.rmw'].map((width) => `${width}.${name}`);
+  const narrow = ['i32.atomic.rmw8', 'i32.atomic.rmw16', 'i64.atomic.rmw8', 'i64.atomic.rmw16', 'i64.atomic.rmw32'].map((width) => `${width}.${name}_u`);
+  return [first, [...wide, ...narrow].join(' '), MEMORY_ARGUMENT, 10, 'threads'];
+}

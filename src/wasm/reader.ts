@@ -37,15 +37,8 @@ export class Reader {
   }
 
   u32(): number {
-    const first = this.u8();
-    if (first < 0x80) return first;
-    let result = first & 0x7f;
-    for (let shift = 7; ; shift += 7) {
-      const byte = this.u8();
-      if (shift === 28 && byte > 0x0f) this.fail('an unsigned LEB128 number is over-long or over 32 bits', this.pos - 1);
-      result |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return result >>> 0;
-    }
+    const byte = this.u8();
+    return byte < 0x80 ? byte : this.#longU32(byte & 0x7f);
   }
 
   /** A count of items that take at least one byte each: more than the bytes that are left is malformed, so nothing is ever allocated for it. */
@@ -57,19 +50,38 @@ export class Reader {
   }
 
   u64(): bigint {
-    return BigInt.asUintN(64, this.#wide(64, false));
+    return BigInt.asUintN(64, this.#wide(false));
   }
 
   s32(): number {
-    return this.#signed(32);
+    const byte = this.u8();
+    return byte < 0x80 ? (byte << 25) >> 25 : this.#longS32(byte & 0x7f);
   }
 
   s33(): number {
-    return this.#signed(33);
+    let result = 0;
+    let scale = 1;
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.u8();
+      if (shift === 28) this.#checkLast(byte, 5);
+      result += (byte & 0x7f) * scale;
+      scale *= 128;
+      if (byte < 0x80) return byte & 0x40 ? result - scale : result;
+    }
   }
 
   s64(): bigint {
-    return BigInt.asIntN(64, this.#wide(64, true));
+    return BigInt.asIntN(64, this.#wide(true));
+  }
+
+  /** Steps over a signed number of 64 bits. */
+  skipS64(): void {
+    if (this.u8() >= 0x80) this.#skipLong(true);
+  }
+
+  /** Steps over an unsigned number of 64 bits. */
+  skipU64(): void {
+    if (this.u8() >= 0x80) this.#skipLong(false);
   }
 
   name(): string {
@@ -96,25 +108,42 @@ export class Reader {
     this.pos += length;
   }
 
-  #signed(bits: 32 | 33): number {
-    let result = 0;
-    let scale = 1;
-    for (let shift = 0; ; shift += 7) {
+  // The rest of numbers whose first byte was read. Nearly all have one or two bytes: the loops stay out of the methods above, so that those are inlined.
+  #longU32(result: number): number {
+    for (let shift = 7; ; shift += 7) {
       const byte = this.u8();
-      const last = shift + 7 >= bits;
-      if (last) this.#checkLast(byte, bits - shift);
-      result += (byte & 0x7f) * scale;
-      scale *= 128;
-      if (byte < 0x80) return byte & 0x40 ? result - scale : result;
+      if (shift === 28 && byte > 0x0f) this.fail('an unsigned LEB128 number is over-long or over 32 bits', this.pos - 1);
+      result |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return result >>> 0;
     }
   }
 
-  #wide(bits: 64, signed: boolean): bigint {
+  #longS32(result: number): number {
+    for (let shift = 7; ; shift += 7) {
+      const byte = this.u8();
+      if (shift === 28) this.#checkLast(byte, 4);
+      result |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return shift === 28 ? result : (result << (25 - shift)) >> (25 - shift);
+    }
+  }
+
+  #skipLong(signed: boolean): void {
+    for (let length = 2; ; length++) {
+      const byte = this.u8();
+      if (length === 10) {
+        if (signed) this.#checkLast(byte, 1);
+        else if (byte > 1) this.fail('an unsigned LEB128 number is over-long or over 64 bits', this.pos - 1);
+      }
+      if (byte < 0x80) return;
+    }
+  }
+
+  #wide(signed: boolean): bigint {
     let result = 0n;
     for (let shift = 0; ; shift += 7) {
       const byte = this.u8();
-      if (shift + 7 >= bits) {
-        if (signed) this.#checkLast(byte, bits - shift);
+      if (shift === 63) {
+        if (signed) this.#checkLast(byte, 1);
         else if (byte > 1) this.fail('an unsigned LEB128 number is over-long or over 64 bits', this.pos - 1);
       }
       result |= BigInt(byte & 0x7f) << BigInt(shift);
