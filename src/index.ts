@@ -11,6 +11,7 @@ export {
 } from './capabilities.ts';
 export { ComponentError, type ErrorCategory, type ErrorCode, type ErrorDetails, errorCategories, GloveportError } from './errors.ts';
 export { type Limits, type LimitsInput, type LimitsPreset, limits } from './limits.ts';
+export type { Profile, ProfileEntry } from './metering/profile.ts';
 export type { GuestExports } from './sandbox/exports.ts';
 export { Guest, type GuestState, type RunResult } from './sandbox/guest.ts';
 export type { Usage } from './sandbox/isolation.ts';

@@ -7,14 +7,16 @@ export interface Limits {
   readonly memoryBytes: number;
   /** Milliseconds of wall clock for one call, host calls and waiting included. Checked at every quantum of fuel and around host calls. */
   readonly timeMs: number;
-  /** Bytes of guest stack, counted deterministically from parameters and locals of the active functions; V8's own, smaller or larger stack may end first. */
+  /** Bytes of guest stack, counted by parameters and locals of the functions that `callDepth` counts; V8's own, smaller or larger stack may end first. */
   readonly stackBytes: number;
-  /** Nested guest calls. Calls of functions that themselves call nothing are not counted. */
+  /** Nested calls of functions through which a guest can recurse, where they call on; between two of them code nests only as deep as it is written. */
   readonly callDepth: number;
   /** Fuel units of one call; about one per simple instruction. Load and start function count as one call. */
   readonly fuel: number;
   /** Elements of all tables of one guest together. Checked at load and at every `table.grow`, which then returns -1. */
   readonly tableElements: number;
+  /** Bytes that one guest allocates on the engine's collected heap (objects, kept exceptions, strings) over its whole life, freed or not. */
+  readonly gcBytes: number;
   /** WASI handles (descriptors, streams, pollables) that one guest holds at once, and of a component the handles of each type of resource. */
   readonly handles: number;
   /** Bytes that one guest writes to stdout and stderr together, over its whole life. */
@@ -34,6 +36,7 @@ const DEFAULT: Limits = {
   callDepth: 1_000,
   fuel: 10e9,
   tableElements: 100_000,
+  gcBytes: 256 * MiB,
   handles: 1_000,
   outputBytes: 16 * MiB,
   hostBytes: 64 * MiB,
@@ -47,6 +50,7 @@ const RESTRICTIVE: Limits = {
   callDepth: 500,
   fuel: 1e9,
   tableElements: 20_000,
+  gcBytes: 32 * MiB,
   handles: 100,
   outputBytes: MiB,
   hostBytes: 16 * MiB,
@@ -60,6 +64,7 @@ const PERMISSIVE: Limits = {
   callDepth: 5_000,
   fuel: 1e12,
   tableElements: 1_000_000,
+  gcBytes: 512 * MiB,
   handles: 10_000,
   outputBytes: 256 * MiB,
   hostBytes: 256 * MiB,
@@ -81,6 +86,7 @@ export type LimitsInput = LimitsPreset | { readonly [Field in keyof Limits]?: nu
 const CEILING: Partial<Record<keyof Limits, number>> = {
   memoryBytes: 2 ** 32,
   tableElements: 10_000_000,
+  gcBytes: 2 ** 29,
   stackBytes: 2 ** 31 - 1,
   callDepth: 2 ** 31 - 1,
 };

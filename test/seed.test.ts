@@ -106,8 +106,8 @@ describe('seed 0.14: the four limits', () => {
   test('seed 0.14: the call depth is exact', async () => {
     const sandbox = new Sandbox({ limits: { callDepth: 100, stackBytes: limits.permissive.stackBytes } });
     await using guest = await sandbox.load(dive);
-    expect(await guest.call('dive', 99)).toBe(99);
-    expect(await codeOf(() => guest.call('dive', 100))).toBe('STACK_EXCEEDED');
+    expect(await guest.call('dive', 100)).toBe(100);
+    expect(await codeOf(() => guest.call('dive', 101))).toBe('STACK_EXCEEDED');
   });
 
   test('seed 0.14: stack bytes end a recursion whose depth is allowed', async () => {
@@ -134,8 +134,8 @@ describe('seed 0.15: the presets', () => {
 
     const depth = numbers.callDepth as number;
     await using stack = await sandbox.load(dive);
-    expect(await stack.call('dive', depth - 1)).toBe(depth - 1);
-    expect(await codeOf(() => stack.call('dive', depth))).toBe('STACK_EXCEEDED');
+    expect(await stack.call('dive', depth)).toBe(depth);
+    expect(await codeOf(() => stack.call('dive', depth + 1))).toBe('STACK_EXCEEDED');
   });
 });
 

@@ -6,7 +6,10 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   resolve: {
-    alias: [{ find: /^gloveport$/, replacement: fileURLToPath(new URL('../src/index.ts', import.meta.url)) }],
+    alias: [
+      { find: /^gloveport$/, replacement: fileURLToPath(new URL('../src/index.ts', import.meta.url)) },
+      { find: /^gloveport\/metering$/, replacement: fileURLToPath(new URL('../src/metering/index.ts', import.meta.url)) },
+    ],
   },
   test: {
     include: ['test/**/*.test.ts'],

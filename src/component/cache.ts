@@ -11,7 +11,7 @@ import type { Program } from './program.ts';
 const MAX_ENTRIES = 100;
 const MAX_BYTES = 256 * 1024 * 1024;
 /** The first line of each file; the format is part of it. */
-const MAGIC = 'gloveport program 1';
+const MAGIC = 'gloveport program 2';
 
 /** The name of what `bytes` compile to with these versions of everything that takes part: SHA-256, in hexadecimal. */
 export function contentKey(bytes: Uint8Array, versions: string): string {

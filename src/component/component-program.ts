@@ -20,7 +20,7 @@ type Interfaces = Readonly<Record<string, Members>>;
 
 /** @param modules those of `artifact`, compiled, in its order. */
 export function componentProgram(artifact: Artifact, modules: readonly WebAssembly.Module[]): Program {
-  const { kind, bytes, imports, exports } = artifact;
+  const { kind, bytes, requires, imports, exports } = artifact;
   const glue = compileGlue(artifact.glue as string);
   const costs = elementCosts(artifact);
   const byName = new Map(artifact.modules.map(({ name }, index) => [name, modules[index] as WebAssembly.Module]));
@@ -36,7 +36,7 @@ export function componentProgram(artifact: Artifact, modules: readonly WebAssemb
     const interfaces = selectExports(exports, transpiled, guards);
     return { functions: bindFunctions(exports, interfaces, resourceCheck(interfaces, given, guards), guards), interfaces };
   };
-  return Object.freeze({ kind, bytes, imports, exports, instantiate });
+  return Object.freeze({ kind, bytes, requires, imports, exports, instantiate });
 }
 
 // Only what the component declares, by own property, so that no name of the guest's finds anything else.

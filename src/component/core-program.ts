@@ -8,7 +8,7 @@ import type { CoreFunctionType } from './types.ts';
 
 /** @param module `artifact.modules[0]`, compiled. */
 export function coreProgram(artifact: Artifact, module: WebAssembly.Module): Program {
-  const { kind, bytes, imports, exports } = artifact;
+  const { kind, bytes, requires, imports, exports } = artifact;
   const { descriptor } = artifact.modules[0] as MeteredCore;
   const instantiate = (meter: Meter, provided: ImportObject): ProgramInstance => {
     for (const wanted of imports) if (wanted.kind !== 'function') throw refused(wanted);
@@ -20,7 +20,7 @@ export function coreProgram(artifact: Artifact, module: WebAssembly.Module): Pro
     const memory = Object.hasOwn(own, 'memory') ? own.memory : undefined;
     return { functions, interfaces: Object.freeze(Object.create(null)), ...(memory instanceof WebAssembly.Memory && { memory }) };
   };
-  return Object.freeze({ kind, bytes, imports, exports, instantiate });
+  return Object.freeze({ kind, bytes, requires, imports, exports, instantiate });
 }
 
 function exportedFunction(name: string, type: CoreFunctionType, call: (...args: unknown[]) => unknown): ExportedFunction {

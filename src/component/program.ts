@@ -33,6 +33,8 @@ export interface Program {
   readonly kind: 'core' | 'component';
   /** Bytes of the program as it was given. */
   readonly bytes: number;
+  /** The capabilities without which it cannot run at all: what its code does by itself, its imports aside. */
+  readonly requires: number;
   readonly imports: readonly ProgramImport[];
   readonly exports: readonly ProgramExport[];
   /**

@@ -1,102 +1,437 @@
-// Splices a plan into a copy of a function body, and writes the few sequences of code that metering inserts.
+// Writes one function body anew: copies its bytes in spans, with what the edits say in between.
 import { GloveportError } from '../errors.ts';
 import { budgets } from '../wasm/budgets.ts';
-import type { CoreModule } from '../wasm/module.ts';
+import type { CoreModule, DefinedFunctionType } from '../wasm/module.ts';
 import { Reader } from '../wasm/reader.ts';
-import type { ValueType } from '../wasm/types.ts';
 import type { Writer } from '../wasm/writer.ts';
+import { type BranchHint, BranchHints } from '../wasm/branch-hints.ts';
+import { Attribution, SLOT_BYTES } from './attribution.ts';
+import type { FunctionPlans } from './call-graph.ts';
+import { Edit } from './edits.ts';
+import { Helper, type Helpers } from './helpers.ts';
+import { BodyHints } from './hints.ts';
+import { type Layout, ONE_CALL, STACK_SPENT } from './layout.ts';
 import { Op, Type } from './opcodes.ts';
-import { type BodyPlan, Bulk, Edit } from './plan.ts';
+import { type ScannedCode, Trait } from './scanned.ts';
+import type { TraceWriter } from './trace.ts';
 
-/** Where the rewritten module keeps what inserted code refers to. All of it stands behind the guest's own indices. */
-export interface Layout {
-  /** Global, i32: units left of the quantum. Code asks the host for more when it is negative. */
-  readonly counter: number;
-  /** Global, i64: calls left in the high half, bytes of stack left in the low half. */
-  readonly stack: number;
-  /** Functions: `[] → []`, asks the host for the next quantum and traps when it says stop. */
-  readonly slowPath: number;
-  /** `[] → []`, tells the host and traps. */
-  readonly stackOverflow: number;
-  /** `[i32] → [i32]`, charge for a length in bytes, in elements. */
-  readonly bulkMemory: number;
-  readonly bulkTable: number;
-  /** The functions that grow memory 0 and table 0; those of the others follow. */
-  readonly growMemory: number;
-  readonly growTable: number;
-  /** The block type without parameters and with `results`, as the signed number that it is in code. */
-  blockType(results: readonly ValueType[]): number;
-}
-
-// One call, in the high half of the packed stack counter, and the bits that are set once one of its halves went below zero.
-const ONE_CALL = 1n << 32n;
-const STACK_SPENT = BigInt.asIntN(64, (1n << 63n) | (1n << 31n));
 const NO_LOCAL = -1;
 
-/** Appends the rewritten body to `out`, without its size. */
-export function emitBody(module: CoreModule, plan: BodyPlan, layout: Layout, out: Writer): void {
-  const { bytes } = module;
-  const { at, end, kind, value } = plan.edits;
-  const { counted } = plan;
-  const cost = ONE_CALL + BigInt(plan.frameBytes);
-  // Holds the stack counter as it was after entry, for the handlers: control comes to them with the count of a callee's frames in it.
-  const saved = counted && plan.handlers ? plan.slots : NO_LOCAL;
-  if (saved === NO_LOCAL) out.span(bytes, plan.start, plan.code);
-  else emitLocalsAndOne(bytes, plan, out);
-  if (counted) emitEnter(layout, cost, saved, out);
-  if (counted) {
-    out.u8(Op.BLOCK);
-    out.s32(layout.blockType(plan.type.results));
+/** Where the counter is while a function runs. */
+const Counter = Object.freeze({
+  /** In its global only. */
+  GLOBAL: 0,
+  /** In a local, and in the global before anything that looks at it there. */
+  LOCAL: 1,
+  /** In both: control can come to a handler with the counter as a callee left it. */
+  BOTH: 2,
+});
+
+export class BodyWriter {
+  readonly #module: CoreModule;
+  readonly #code: ScannedCode;
+  readonly #plans: FunctionPlans;
+  readonly #layout: Layout;
+  readonly #helpers: Helpers;
+  readonly #trace: TraceWriter;
+  /** The branch hints of the body at hand. */
+  readonly hints = new BodyHints();
+  readonly #ownHints: BranchHints;
+  /** Of modules with a profile. */
+  readonly #attribution: Attribution | undefined;
+  /** Hints of the original body that its copied part has not come to. */
+  #pending: readonly BranchHint[] = [];
+  #nextHint = 0;
+  #start = 0;
+  #out!: Writer;
+  /** How far the original has been copied. */
+  #from = 0;
+  #counter: number = Counter.GLOBAL;
+  /** The local that holds the counter. */
+  #fuel = NO_LOCAL;
+  /** The local that holds the stack counter, for handlers: control comes to them with the count of a callee's frames in it. */
+  #saved = NO_LOCAL;
+  #frame = 0n;
+
+  constructor(module: CoreModule, code: ScannedCode, plans: FunctionPlans, layout: Layout, helpers: Helpers, trace: TraceWriter) {
+    this.#module = module;
+    this.#code = code;
+    this.#plans = plans;
+    this.#layout = layout;
+    this.#helpers = helpers;
+    this.#trace = trace;
+    this.#ownHints = new BranchHints(module);
+    if (layout.profile !== undefined) this.#attribution = new Attribution(module, code, plans, layout.profile);
   }
-  let from = plan.code;
-  for (let edit = 0; edit < at.length; edit++) {
-    out.span(bytes, from, at[edit] as number);
-    from = at[edit] as number;
+
+  /** Writes the body of the defined function `index` to `out`, which is empty, without its size. */
+  write(index: number, out: Writer): void {
+    const { bodies } = this.#module;
+    this.#out = out;
+    this.#start = bodies[2 * index] as number;
+    this.#from = this.#start;
+    this.hints.clear();
+    this.#pending = this.#ownHints.of(this.#module.importedFunctions + index);
+    this.#nextHint = 0;
+    const end = bodies[2 * index + 1] as number;
+    this.#attribution?.begin(index);
+    if (this.#plans.prepaid[index]) this.#copy(end);
+    else this.#metered(index, end);
+  }
+
+  #metered(index: number, end: number): void {
+    const { code: starts, slots, frameBytes, firstEdit } = this.#code;
+    const traits = this.#code.traits[index] as number;
+    const handles = (traits & Trait.HANDLERS) !== 0;
+    const counted = this.#plans.counted[index] !== 0;
+    const late = counted && (traits & Trait.ENTERS_LATE) !== 0;
+    const whole = counted && !late;
+    this.#counter = (traits & Trait.SPLITS) === 0 ? Counter.GLOBAL : handles ? Counter.BOTH : Counter.LOCAL;
+    const cached = this.#counter !== Counter.GLOBAL;
+    this.#fuel = cached ? (slots[index] as number) : NO_LOCAL;
+    this.#saved = handles ? (slots[index] as number) + (cached ? 1 : 0) : NO_LOCAL;
+    this.#frame = ONE_CALL + BigInt(frameBytes[index] as number);
+
+    this.#locals(starts[index] as number);
+    // What has to happen on the way out happens behind a block around it all, which branches out of the function then lead to.
+    const wrapped = whole || ((cached || handles) && (traits & Trait.LEAVES) !== 0);
+    if (wrapped) this.#wrap(index);
+    const first = firstEdit[index] as number;
+    const last = firstEdit[index + 1] as number;
+    this.#enterFunction(first, whole, this.#plans.checked[index] !== 0 || this.#code.edits.kind[first] === Edit.CHECK);
+    for (let edit = first + 1; edit < last; edit++) this.#edit(edit, whole, late, wrapped);
+    this.#copy(end);
+  }
+
+  #edit(edit: number, whole: boolean, late: boolean, wrapped: boolean): void {
+    const { at, cut, kind, value, link } = this.#code.edits;
+    const here = at[edit] as number;
     const operand = value[edit] as number;
     switch (kind[edit]) {
+      case Edit.NONE:
+        return;
       case Edit.CHARGE:
-        emitCharge(layout, operand, out);
-        break;
-      case Edit.RESTORE_AND_CHECK:
-        emitRestore(layout, saved, out);
-        emitCharge(layout, operand, out);
-        emitCheck(layout, out);
-        break;
+        this.#copy(here);
+        this.#charge(edit);
+        return;
       case Edit.CHECK:
-        emitCharge(layout, operand, out);
-        emitCheck(layout, out);
-        break;
-      case Edit.RESTORE:
-        emitRestore(layout, saved, out);
-        break;
-      case Edit.BULK:
-        emitCall(operand === Bulk.TABLE ? layout.bulkTable : layout.bulkMemory, out);
-        break;
-      case Edit.GROW_MEMORY:
-        emitCall(layout.growMemory + operand, out);
-        from = end[edit] as number;
-        break;
-      case Edit.GROW_TABLE:
-        emitCall(layout.growTable + operand, out);
-        from = end[edit] as number;
-        break;
+        this.#copy(here);
+        this.#charge(edit);
+        this.#check();
+        return;
+      case Edit.LOOP: {
+        this.#copy(here);
+        const before = link[edit] as number;
+        if (cut[before] !== 0) this.#reload(true);
+        if (kind[before] === Edit.SPLIT) this.#leaveWhenSpent();
+        this.#charge(edit);
+        if (kind[before] !== Edit.SPLIT) this.#check();
+        return;
+      }
+      case Edit.SPLIT:
+        this.#copy(here);
+        this.#out.span(this.#module.bytes, here, here + operand);
+        this.#check();
+        return;
+      case Edit.LOOP_END:
+        this.#copy(here);
+        this.#out.u8(Op.END);
+        return;
+      case Edit.LABEL:
+        if (!this.#isSplit(edit)) return;
+        this.#replace(here, cut[edit] as number);
+        this.#out.u32(operand + 1);
+        return;
+      case Edit.CALL:
+        if (operand < 0) this.#mark(here);
+        if (this.#counter === Counter.GLOBAL || (operand >= 0 && this.#plans.prepaid[operand - this.#module.importedFunctions])) return;
+        this.#copy(here);
+        this.#flush();
+        this.#copy(here + (cut[edit] as number));
+        this.#reload(false);
+        return;
+      case Edit.TAIL_CALL:
+        this.#copy(here);
+        this.#flush();
+        if (operand < 0) this.#mark(here);
+        if (whole) this.#leave();
+        return;
       case Edit.RETURN:
-        if (!counted) break;
-        out.u8(Op.BR);
-        out.u32(operand);
-        from = end[edit] as number;
-        break;
-      case Edit.LEAVE:
-        emitLeave(layout, cost, saved, out);
-        break;
+        if (wrapped) {
+          this.#replace(here, cut[edit] as number);
+          this.#op(Op.BR, operand + (this.#isSplit(edit) ? 1 : 0));
+        } else {
+          this.#copy(here);
+          this.#flush();
+        }
+        return;
       case Edit.FINISH:
-        if (!counted) break;
-        out.u8(Op.END);
-        emitLeave(layout, cost, saved, out);
+        this.#copy(here);
+        if (wrapped) this.#out.u8(Op.END);
+        this.#flush();
+        if (whole) this.#leave();
+        else this.#restore();
+        return;
+      case Edit.HANDLER:
+        this.#copy(here);
+        this.#reload(true);
+        return;
+      case Edit.THROW:
+        this.#copy(here);
+        this.#flush();
+        if (operand > 0 && this.#code.countsExceptions) this.#allocate(operand);
+        return;
+      case Edit.ENTER:
+        if (!late) return;
+        this.#copy(here);
+        this.#enter();
+        return;
+      case Edit.LEAVE:
+        if (!late) return;
+        this.#copy(here);
+        this.#leave();
+        return;
+      case Edit.ALLOCATE:
+        this.#copy(here);
+        this.#allocate(operand);
+        return;
+      case Edit.BULK:
+        this.#copy(here);
+        this.#passAddress();
+        this.#ask(Helper.BULK, operand);
+        return;
+      case Edit.NEW_ARRAY:
+        this.#copy(here);
+        this.#passAddress();
+        this.#ask(Helper.NEW_ARRAY, operand);
+        return;
+      case Edit.GROW_MEMORY:
+        this.#mark(here);
+        this.#replace(here, cut[edit] as number);
+        this.#ask(Helper.GROW_MEMORY, operand);
+        return;
+      case Edit.GROW_TABLE:
+        this.#mark(here);
+        this.#replace(here, cut[edit] as number);
+        this.#ask(Helper.GROW_TABLE, operand);
+        return;
+      case Edit.WAIT:
+        this.#copy(here);
+        this.#flush();
+        this.#call(Helper.BEFORE_WAIT, 0);
+        this.#copy(here + (cut[edit] as number));
+        this.#trace.stay();
+        this.#ask(Helper.AFTER_WAIT, 0);
     }
   }
-  out.span(bytes, from, plan.end);
+
+  /** Whether the loop that an edit is linked to was split. */
+  #isSplit(edit: number): boolean {
+    const { kind, link } = this.#code.edits;
+    const loop = link[edit] as number;
+    return loop >= 0 && kind[loop] === Edit.SPLIT;
+  }
+
+  // Copies the original up to `to`.
+  #copy(to: number): void {
+    if (this.#nextHint < this.#pending.length) this.#moveHints(to);
+    this.#trace.span(this.#from, to, this.#out.length);
+    this.#out.span(this.#module.bytes, this.#from, to);
+    this.#from = to;
+  }
+
+  #moveHints(to: number): void {
+    for (let hint = this.#pending[this.#nextHint]; hint !== undefined && this.#start + hint.offset < to; hint = this.#pending[++this.#nextHint]) {
+      const within = this.#start + hint.offset - this.#from;
+      if (within >= 0) this.hints.add(this.#out.length + within, hint.taken);
+    }
+  }
+
+  #replace(at: number, length: number): void {
+    this.#copy(at);
+    this.#from = at + length;
+  }
+
+  #locals(code: number): void {
+    const { bytes } = this.#module;
+    const fuel = this.#fuel === NO_LOCAL ? 0 : 1;
+    const saved = this.#saved === NO_LOCAL ? 0 : 1;
+    if (fuel + saved > 0) {
+      const reader = new Reader(bytes, this.#from, code);
+      this.#out.u32(reader.u32() + fuel + saved);
+      this.#from = reader.pos;
+    }
+    this.#copy(code);
+    if (fuel) this.#out.append([1, Type.I32]);
+    if (saved) this.#out.append([1, Type.I64]);
+  }
+
+  #wrap(index: number): void {
+    const { functionTypes, importedFunctions, types } = this.#module;
+    const { results } = types[functionTypes[importedFunctions + index] as number] as DefinedFunctionType;
+    this.#out.u8(Op.BLOCK);
+    this.#out.s32(this.#helpers.blockType(results));
+  }
+
+  #enterFunction(edit: number, counts: boolean, checks: boolean): void {
+    this.#op(Op.GLOBAL_GET, this.#layout.counter);
+    this.#deduct(edit);
+    if (counts) this.#enter();
+    else if (checks) this.#check();
+    if (counts || this.#saved === NO_LOCAL) return;
+    this.#op(Op.GLOBAL_GET, this.#layout.stack);
+    this.#op(Op.LOCAL_SET, this.#saved);
+  }
+
+  #charge(edit: number): void {
+    this.#readCounter();
+    this.#deduct(edit);
+  }
+
+  #readCounter(): void {
+    if (this.#counter === Counter.GLOBAL) this.#op(Op.GLOBAL_GET, this.#layout.counter);
+    else this.#op(Op.LOCAL_GET, this.#fuel);
+  }
+
+  // Takes the counter, which is on the stack, and puts it back where it belongs, less what the region of `edit` costs.
+  #deduct(edit: number): void {
+    this.#out.u8(Op.I32_CONST);
+    this.#out.s32(this.#code.edits.value[edit] as number);
+    this.#out.u8(Op.I32_SUB);
+    if (this.#counter === Counter.LOCAL) this.#op(Op.LOCAL_SET, this.#fuel);
+    else {
+      if (this.#counter === Counter.BOTH) this.#op(Op.LOCAL_TEE, this.#fuel);
+      this.#op(Op.GLOBAL_SET, this.#layout.counter);
+    }
+    this.#attribution?.write(edit, this.#out);
+  }
+
+  // Says, for a profile, who makes the host charge for what stands at `here`.
+  #mark(here: number): void {
+    if (this.#attribution === undefined) return;
+    this.#copy(here);
+    this.#out.u8(Op.I32_CONST);
+    this.#out.s32(this.#attribution.function);
+    this.#call(Helper.MARK, 0);
+  }
+
+  // The last parameter of helpers that charge, in a module with a profile.
+  #passAddress(): void {
+    if (this.#attribution === undefined) return;
+    this.#out.u8(Op.I32_CONST);
+    this.#out.s32(this.#attribution.function * SLOT_BYTES);
+  }
+
+  // Puts 1 on the stack when units are owed.
+  #isSpent(): void {
+    this.#readCounter();
+    this.#out.append(LESS_THAN_ZERO);
+  }
+
+  #check(): void {
+    this.#isSpent();
+    this.#ifUnlikely();
+    this.#askForFuel(Helper.SLOW_PATH);
+  }
+
+  // In a split loop: back to the loop around it, which asks.
+  #leaveWhenSpent(): void {
+    this.#isSpent();
+    this.hints.add(this.#out.length, false);
+    this.#op(Op.BR_IF, 1);
+  }
+
+  #ifUnlikely(): void {
+    this.hints.add(this.#out.length, false);
+    this.#out.u8(Op.IF);
+    this.#out.u8(Type.EMPTY_BLOCK);
+  }
+
+  // Ends the `if` that it stands in.
+  #askForFuel(helper: number): void {
+    this.#flush();
+    this.#call(helper, 0);
+    if (this.#counter === Counter.GLOBAL) this.#out.u8(Op.DROP);
+    else this.#op(Op.LOCAL_SET, this.#fuel);
+    this.#out.u8(Op.END);
+  }
+
+  #flush(): void {
+    if (this.#counter !== Counter.LOCAL) return;
+    this.#op(Op.LOCAL_GET, this.#fuel);
+    this.#op(Op.GLOBAL_SET, this.#layout.counter);
+  }
+
+  #reload(handler: boolean): void {
+    if (this.#counter !== Counter.GLOBAL) {
+      this.#op(Op.GLOBAL_GET, this.#layout.counter);
+      this.#op(Op.LOCAL_SET, this.#fuel);
+    }
+    if (handler) this.#restore();
+  }
+
+  // Calls a helper that charges.
+  #ask(helper: number, operand: number): void {
+    this.#flush();
+    this.#call(helper, operand);
+    this.#reload(false);
+  }
+
+  #allocate(bytes: number): void {
+    this.#out.u8(Op.I32_CONST);
+    this.#out.s32(bytes);
+    this.#call(Helper.ALLOCATE, 0);
+  }
+
+  // Counts the frame, and looks at both counters at once.
+  #enter(): void {
+    this.#moveStack(Op.I64_SUB);
+    if (this.#saved !== NO_LOCAL) {
+      this.#op(Op.GLOBAL_GET, this.#layout.stack);
+      this.#op(Op.LOCAL_SET, this.#saved);
+    }
+    this.#readCounter();
+    this.#out.u8(Op.I64_EXTEND_I32_S);
+    this.#op(Op.GLOBAL_GET, this.#layout.stack);
+    this.#out.u8(Op.I64_OR);
+    this.#out.u8(Op.I64_CONST);
+    this.#out.s64(STACK_SPENT);
+    this.#out.append([Op.I64_AND, Op.I64_EQZ, Op.I32_EQZ]);
+    this.#ifUnlikely();
+    this.#askForFuel(Helper.ENTER);
+  }
+
+  #leave(): void {
+    this.#restore();
+    this.#moveStack(Op.I64_ADD);
+  }
+
+  #moveStack(operator: number): void {
+    this.#op(Op.GLOBAL_GET, this.#layout.stack);
+    this.#out.u8(Op.I64_CONST);
+    this.#out.s64(this.#frame);
+    this.#out.u8(operator);
+    this.#op(Op.GLOBAL_SET, this.#layout.stack);
+  }
+
+  // Takes off the stack counter what an exception unwound.
+  #restore(): void {
+    if (this.#saved === NO_LOCAL) return;
+    this.#op(Op.LOCAL_GET, this.#saved);
+    this.#op(Op.GLOBAL_SET, this.#layout.stack);
+  }
+
+  #call(helper: number, operand: number): void {
+    this.#op(Op.CALL, this.#helpers.index(helper, operand));
+  }
+
+  #op(operator: number, index: number): void {
+    this.#out.u8(operator);
+    this.#out.u32(index);
+  }
 }
+
+const LESS_THAN_ZERO = [Op.I32_CONST, 0, Op.I32_LT_S];
 
 /** @throws GloveportError MODULE_TOO_LARGE when a body that the engine accepts has become one that it does not. */
 export function checkGrown(index: number, before: number, after: number): void {
@@ -112,86 +447,4 @@ export function checkGrown(index: number, before: number, after: number): void {
       function: index,
     },
   );
-}
-
-// Deducts a fixed number of units from the counter.
-function emitCharge(layout: Layout, units: number, out: Writer): void {
-  out.u8(Op.GLOBAL_GET);
-  out.u32(layout.counter);
-  out.u8(Op.I32_CONST);
-  out.s32(units);
-  out.u8(Op.I32_SUB);
-  out.u8(Op.GLOBAL_SET);
-  out.u32(layout.counter);
-}
-
-/** Takes the slow path when the counter is negative. */
-export function emitCheck(layout: Layout, out: Writer): void {
-  out.u8(Op.GLOBAL_GET);
-  out.u32(layout.counter);
-  out.u8(Op.I32_CONST);
-  out.s32(0);
-  out.u8(Op.I32_LT_S);
-  out.u8(Op.IF);
-  out.u8(Type.EMPTY_BLOCK);
-  emitCall(layout.slowPath, out);
-  out.u8(Op.END);
-}
-
-function emitCall(index: number, out: Writer): void {
-  out.u8(Op.CALL);
-  out.u32(index);
-}
-
-function emitEnter(layout: Layout, cost: bigint, saved: number, out: Writer): void {
-  emitStack(layout, Op.I64_SUB, cost, NO_LOCAL, out);
-  out.u8(Op.GLOBAL_GET);
-  out.u32(layout.stack);
-  if (saved !== NO_LOCAL) {
-    out.u8(Op.LOCAL_SET);
-    out.u32(saved);
-    out.u8(Op.LOCAL_GET);
-    out.u32(saved);
-  }
-  out.u8(Op.I64_CONST);
-  out.s64(STACK_SPENT);
-  out.u8(Op.I64_AND);
-  out.u8(Op.I64_EQZ);
-  out.u8(Op.I32_EQZ);
-  out.u8(Op.IF);
-  out.u8(Type.EMPTY_BLOCK);
-  emitCall(layout.stackOverflow, out);
-  out.u8(Op.END);
-}
-
-function emitLeave(layout: Layout, cost: bigint, saved: number, out: Writer): void {
-  emitStack(layout, Op.I64_ADD, cost, saved, out);
-}
-
-// The stack counter, or what was saved of it, plus or minus `cost` becomes the stack counter.
-function emitStack(layout: Layout, operator: number, cost: bigint, saved: number, out: Writer): void {
-  out.u8(saved === NO_LOCAL ? Op.GLOBAL_GET : Op.LOCAL_GET);
-  out.u32(saved === NO_LOCAL ? layout.stack : saved);
-  out.u8(Op.I64_CONST);
-  out.s64(cost);
-  out.u8(operator);
-  out.u8(Op.GLOBAL_SET);
-  out.u32(layout.stack);
-}
-
-function emitRestore(layout: Layout, saved: number, out: Writer): void {
-  if (saved === NO_LOCAL) return;
-  out.u8(Op.LOCAL_GET);
-  out.u32(saved);
-  out.u8(Op.GLOBAL_SET);
-  out.u32(layout.stack);
-}
-
-// The declared locals and one i64 more, behind them all.
-function emitLocalsAndOne(bytes: Uint8Array, plan: BodyPlan, out: Writer): void {
-  const reader = new Reader(bytes, plan.start, plan.code);
-  out.u32(reader.u32() + 1);
-  out.span(bytes, reader.pos, plan.code);
-  out.u32(1);
-  out.u8(Type.I64);
 }

@@ -21,6 +21,8 @@ export const Op = Object.freeze({
   CALL_INDIRECT: 0x11,
   RETURN_CALL: 0x12,
   RETURN_CALL_INDIRECT: 0x13,
+  CALL_REF: 0x14,
+  RETURN_CALL_REF: 0x15,
   DELEGATE: 0x18,
   CATCH_ALL: 0x19,
   DROP: 0x1a,
@@ -28,8 +30,11 @@ export const Op = Object.freeze({
   TRY_TABLE: 0x1f,
   LOCAL_GET: 0x20,
   LOCAL_SET: 0x21,
+  LOCAL_TEE: 0x22,
   GLOBAL_GET: 0x23,
   GLOBAL_SET: 0x24,
+  I64_LOAD: 0x29,
+  I64_STORE: 0x37,
   MEMORY_GROW: 0x40,
   I32_CONST: 0x41,
   I64_CONST: 0x42,
@@ -38,18 +43,32 @@ export const Op = Object.freeze({
   I32_LT_S: 0x48,
   I32_LT_U: 0x49,
   I64_EQZ: 0x50,
+  I64_LT_U: 0x54,
+  I32_ADD: 0x6a,
   I32_SUB: 0x6b,
+  I32_AND: 0x71,
   I32_SHL: 0x74,
   I32_SHR_U: 0x76,
   I64_ADD: 0x7c,
   I64_SUB: 0x7d,
   I64_AND: 0x83,
-  MEMORY_INIT: slotOf(0xfc_0008),
-  MEMORY_COPY: slotOf(0xfc_000a),
-  MEMORY_FILL: slotOf(0xfc_000b),
-  TABLE_GROW: slotOf(0xfc_000f),
-  TABLE_FILL: slotOf(0xfc_0011),
+  I64_OR: 0x84,
+  I64_SHR_U: 0x88,
+  I32_WRAP_I64: 0xa7,
+  I64_EXTEND_I32_S: 0xac,
+  I64_EXTEND_I32_U: 0xad,
+  BR_ON_NULL: 0xd5,
+  BR_ON_NON_NULL: 0xd6,
+  BR_ON_CAST: slotOf(0xfb_0018),
+  BR_ON_CAST_FAIL: slotOf(0xfb_0019),
 });
 
 /** Types of values and blocks, as the single bytes that they are in code. */
-export const Type = Object.freeze({ I32: 0x7f, I64: 0x7e, EMPTY_BLOCK: 0x40 });
+export const Type = Object.freeze({ I32: 0x7f, I64: 0x7e, FUNCREF: 0x70, EMPTY_BLOCK: 0x40 });
+
+/** The operators that open, close or leave blocks, and those that call. */
+export const CONTROL_OPERATORS: readonly number[] = [
+  ...[Op.UNREACHABLE, Op.BLOCK, Op.LOOP, Op.IF, Op.ELSE, Op.TRY, Op.CATCH, Op.THROW, Op.RETHROW, Op.THROW_REF, Op.END, Op.DELEGATE, Op.CATCH_ALL, Op.TRY_TABLE],
+  ...[Op.BR, Op.BR_IF, Op.BR_TABLE, Op.BR_ON_NULL, Op.BR_ON_NON_NULL, Op.BR_ON_CAST, Op.BR_ON_CAST_FAIL, Op.RETURN],
+  ...[Op.CALL, Op.CALL_INDIRECT, Op.CALL_REF, Op.RETURN_CALL, Op.RETURN_CALL_INDIRECT, Op.RETURN_CALL_REF],
+];

@@ -5,6 +5,7 @@ const encoder = new TextEncoder();
 
 let trapping: (() => never) | undefined;
 let slots: WebAssembly.Module | undefined;
+let marking: WebAssembly.Module | undefined;
 
 /** Ends in a trap of the engine, `unreachable`. */
 export function trap(): never {
@@ -12,14 +13,22 @@ export function trap(): never {
   return trapping();
 }
 
-/** The two slots as functions of WebAssembly: `[i32] → [i32]` and `[i32 i32] → [i32]`. */
+/** The slots as functions of WebAssembly, in their order: `[i32] → [i32]`, `[i32 i32] → [i32]` and `[i64] → [i64]`. */
 export function connectSlots(
   slowPath: (reason: number) => number,
   grow: (kind: number, delta: number) => number,
+  wait: (nanoseconds: bigint) => bigint,
 ): readonly ((...values: unknown[]) => unknown)[] {
   slots ??= new WebAssembly.Module(slotsModule());
-  const { exports } = new WebAssembly.Instance(slots, { '': { slowPath, grow } });
-  return [exports.slowPath, exports.grow] as ((...values: unknown[]) => unknown)[];
+  const { exports } = new WebAssembly.Instance(slots, { '': { slowPath, grow, wait } });
+  return [exports.slowPath, exports.grow, exports.wait] as ((...values: unknown[]) => unknown)[];
+}
+
+/** A function `[i32 index] → []` that sets `marked` to `base` + index. */
+export function marker(marked: WebAssembly.Global<'f64'>, base: number): (index: number) => void {
+  marking ??= new WebAssembly.Module(markerModule());
+  const imports = { '': { marked, base: new WebAssembly.Global({ value: 'f64' }, base) } };
+  return new WebAssembly.Instance(marking, imports).exports.mark as (index: number) => void;
 }
 
 // (module (func (export "trap") unreachable))
@@ -27,12 +36,21 @@ function trapModule(): Uint8Array<ArrayBuffer> {
   return assemble([1, [1, 0x60, 0, 0]], [3, [1, 0]], [7, [1, ...text('trap'), 0, 0]], [10, [1, 3, 0, 0x00, 0x0b]]);
 }
 
-// (module (import "" "slowPath" (func (param i32) (result i32))) (import "" "grow" (func (param i32 i32) (result i32))) and both exported again)
+// (module (import "" "slowPath" (func (param i32) (result i32))) (import "" "grow" (func (param i32 i32) (result i32)))
+//   (import "" "wait" (func (param i64) (result i64))) and all exported again)
 function slotsModule(): Uint8Array<ArrayBuffer> {
-  const types = [2, 0x60, 1, 0x7f, 1, 0x7f, 0x60, 2, 0x7f, 0x7f, 1, 0x7f];
-  const imports = [2, ...text(''), ...text('slowPath'), 0, 0, ...text(''), ...text('grow'), 0, 1];
-  const exports = [2, ...text('slowPath'), 0, 0, ...text('grow'), 0, 1];
+  const types = [3, 0x60, 1, 0x7f, 1, 0x7f, 0x60, 2, 0x7f, 0x7f, 1, 0x7f, 0x60, 1, 0x7e, 1, 0x7e];
+  const imports = [3, ...text(''), ...text('slowPath'), 0, 0, ...text(''), ...text('grow'), 0, 1, ...text(''), ...text('wait'), 0, 2];
+  const exports = [3, ...text('slowPath'), 0, 0, ...text('grow'), 0, 1, ...text('wait'), 0, 2];
   return assemble([1, types], [2, imports], [7, exports]);
+}
+
+// (module (import "" "marked" (global (mut f64))) (import "" "base" (global f64))
+//   (func (export "mark") (param i32) (global.set 0 (f64.add (f64.convert_i32_u (local.get 0)) (global.get 1)))))
+function markerModule(): Uint8Array<ArrayBuffer> {
+  const imports = [2, ...text(''), ...text('marked'), 3, 0x7c, 1, ...text(''), ...text('base'), 3, 0x7c, 0];
+  const body = [0, 0x20, 0, 0xb8, 0x23, 1, 0xa0, 0x24, 0, 0x0b];
+  return assemble([1, [1, 0x60, 1, 0x7f, 0]], [2, imports], [3, [1, 0]], [7, [1, ...text('mark'), 0, 0]], [10, [1, body.length, ...body]]);
 }
 
 function assemble(...sections: [id: number, contents: number[]][]): Uint8Array<ArrayBuffer> {

@@ -3,6 +3,7 @@ import { parseCapabilities } from '../capabilities.ts';
 import type { Program } from '../component/program.ts';
 import { ComponentError, describeValue, GloveportError, messageOf, poisonedBy } from '../errors.ts';
 import { exportsFacade, type GuestExports } from './exports.ts';
+import type { Profile } from '../metering/profile.ts';
 import type { Isolate, Usage } from './isolation.ts';
 
 /** `ready` for a call, in the middle of one, `poisoned` by what stopped it, or `disposed` of. */
@@ -49,6 +50,14 @@ export class Guest<Exports extends object = Record<string, unknown>> {
     return this.#isolate.usage;
   }
 
+  /**
+   * Where the fuel of {@link usage} went, function by function. As exact as that, and as readable: from a host function, and after a stop.
+   * @throws GloveportError INVALID_STATE unless the guest was loaded with `profile: true`.
+   */
+  profile(): Profile {
+    return this.#isolate.profile();
+  }
+
   /** What was written to standard output so far, if it is captured, decoded as UTF-8. */
   get stdout(): string {
     return decode(this.#isolate.stdout);
@@ -93,7 +102,7 @@ export class Guest<Exports extends object = Record<string, unknown>> {
     return { exitCode, stdout: this.stdout, stderr: this.stderr };
   }
 
-  /** Takes capabilities back, also for what is open already. @throws GloveportError INVALID_OPTION for an unknown one. */
+  /** Takes capabilities back, also for what is open already; THREADING is settled when a guest is loaded. @throws GloveportError INVALID_OPTION for an unknown one. */
   revoke(capabilities: number | string | readonly string[]): void {
     this.#isolate.revoke(parseCapabilities(capabilities));
   }

@@ -2,6 +2,7 @@
 import { type ExportedFunction, findFunction, type Program, type ProgramInstance } from '../component/program.ts';
 import { describeValue, GloveportError } from '../errors.ts';
 import { Meter } from '../metering/meter.ts';
+import type { Profile } from '../metering/profile.ts';
 import { WasiHost } from '../wasi/host.ts';
 import { mapImports } from '../wasi/imports.ts';
 import type { Isolate, Usage } from './isolation.ts';
@@ -53,6 +54,10 @@ class InlineIsolate implements Isolate {
 
   get usage(): Usage {
     return { ...this.#meter.usage, outputBytes: this.#wasi.outputBytes };
+  }
+
+  profile(): Profile {
+    return this.#meter.profile();
   }
 
   get stdout(): Uint8Array {

@@ -2,6 +2,7 @@
 import type { Program } from '../component/program.ts';
 import type { GloveportError } from '../errors.ts';
 import type { Usage as MeterUsage } from '../metering/meter.ts';
+import type { Profile } from '../metering/profile.ts';
 import type { Policy } from './options.ts';
 import type { ResourceClasses } from './resources.ts';
 
@@ -17,6 +18,8 @@ export interface Isolate {
   readonly stopped: GloveportError | undefined;
   readonly running: boolean;
   readonly usage: Usage;
+  /** @throws GloveportError INVALID_STATE unless its program was compiled for a profile. */
+  profile(): Profile;
   /** The classes of exported resources. */
   readonly classes: ResourceClasses;
   /** What was captured so far. */

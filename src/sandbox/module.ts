@@ -18,19 +18,22 @@ export class Module {
   /** What it imports, with types: WIT types of a component's functions, value types of a core module's. */
   readonly imports: readonly ProgramImport[];
   readonly exports: readonly ProgramExport[];
-  /** The capabilities that its imports imply. */
+  /** The capabilities that its imports imply, and THREADING when it has shared memories or waits for other threads. */
   readonly requires: number;
   /** Whether `requires` holds a dangerous one. */
   readonly dangerous: boolean;
+  /** Whether its guests add up their fuel by function: see {@link Guest.profile}. */
+  readonly profile: boolean;
 
   /** @internal */
-  constructor(program: Program) {
+  constructor(program: Program, profile: boolean) {
     this.kind = program.kind;
     this.bytes = program.bytes;
     this.imports = program.imports;
     this.exports = program.exports;
-    this.requires = requiredBy(program.imports);
+    this.requires = program.requires | requiredBy(program.imports);
     this.dangerous = hasDangerousCapabilities(this.requires);
+    this.profile = profile;
     PROGRAMS.set(this, program);
     Object.freeze(this);
   }
@@ -54,6 +57,8 @@ export interface CompileOptions {
   readonly limits?: LimitsInput | undefined;
   /** See {@link SandboxOptions.cacheDirectory}. */
   readonly cacheDirectory?: string | undefined;
+  /** Compiles it for guests with a {@link Guest.profile}, which costs them some time, but no fuel. Default: false. */
+  readonly profile?: boolean | undefined;
 }
 
 /**
@@ -61,10 +66,11 @@ export interface CompileOptions {
  * @throws GloveportError INVALID_MODULE, UNSUPPORTED_FEATURE, MODULE_TOO_LARGE, FILE_NOT_FOUND, IO_FAILED, INVALID_OPTION.
  */
 export async function compile(source: ByteSource, options: CompileOptions = {}): Promise<Module> {
-  checkFields('options', options, ['limits', 'cacheDirectory']);
+  checkFields('options', options, ['limits', 'cacheDirectory', 'profile']);
   const resolved = resolveLimits(own(options, 'limits') as LimitsInput | undefined);
   const cacheDirectory = optional('cacheDirectory', 'string', own(options, 'cacheDirectory'));
+  const profile = optional('profile', 'boolean', own(options, 'profile')) ?? false;
   const bytes = await readSource(source, resolved.moduleBytes);
-  const program = await compileProgram(bytes, { limits: resolved, ...(cacheDirectory === undefined ? {} : { cacheDirectory }) });
-  return new Module(program);
+  const program = await compileProgram(bytes, { limits: resolved, profile, ...(cacheDirectory === undefined ? {} : { cacheDirectory }) });
+  return new Module(program, profile);
 }

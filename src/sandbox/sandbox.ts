@@ -9,12 +9,17 @@ import { Guest } from './guest.ts';
 import { startInline } from './inline.ts';
 import type { StartIsolate } from './isolation.ts';
 import { compile, Module, programOf, type Source } from './module.ts';
-import { type IsolationKind, optionNames, own, type Policy, resolveOptions, type SandboxOptions } from './options.ts';
+import { type IsolationKind, optional, optionNames, own, type Policy, resolveOptions, type SandboxOptions } from './options.ts';
 
 /** What {@link Sandbox.load} takes besides the source. */
 export interface LoadOptions {
   /** Aborts loading, and stops the guest afterwards. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Adds up the guest's fuel by function, for {@link Guest.profile}: it burns the same, and takes some more time. A {@link Module} has to be compiled for it, and
+   * has a profile anyway when it is. Default: false.
+   */
+  readonly profile?: boolean | undefined;
 }
 
 const START: Readonly<Record<IsolationKind, StartIsolate | undefined>> = { inline: startInline, worker: undefined, process: undefined };
@@ -61,14 +66,20 @@ export class Sandbox {
 
   /**
    * Compiles `source`, unless that was done already, and starts a guest of it: links its imports and runs its start function, within the limits of one call.
-   * @throws GloveportError as {@link compile}; LINK_FAILED for imports that nothing provides; CAPABILITY_DENIED in strict mode; MEMORY_EXCEEDED and the
-   * other limits' codes; GUEST_TRAPPED; ABORTED.
+   * @throws GloveportError as {@link compile}; LINK_FAILED for imports that nothing provides; CAPABILITY_DENIED in strict mode, and without THREADING for a
+   * module with shared memories or atomic waits; MEMORY_EXCEEDED and the other limits' codes; GUEST_TRAPPED; ABORTED.
    */
   async load<Exports extends object = Record<string, unknown>>(source: Source, options: LoadOptions = {}): Promise<Guest<Exports>> {
+    checkFields('options', options, ['signal', 'profile']);
     const signal = signalOf(options);
+    const profile = optional('profile', 'boolean', own(options, 'profile')) ?? false;
     throwIfAborted(signal);
-    const module = source instanceof Module ? source : await compile(source, { limits: this.#policy.limits, cacheDirectory: this.#policy.cacheDirectory });
+    const { limits, cacheDirectory } = this.#policy;
+    const module = source instanceof Module ? source : await compile(source, { limits, cacheDirectory, profile });
     throwIfAborted(signal);
+    if (profile && !module.profile) {
+      throw new GloveportError('INVALID_OPTION', 'the module was compiled without a profile; compile it with { profile: true }', { option: 'profile' });
+    }
     this.#checkModule(module);
     const program = programOf(module);
     const guest = new Guest<Exports>(program, await this.#start(program), signal);
@@ -92,23 +103,28 @@ export class Sandbox {
   #checkModule(module: Module): void {
     const { grants, imports, limits, strict } = this.#policy;
     checkModuleBytes(module.bytes, limits.moduleBytes);
+    const { requires } = module;
+    // What code does by itself cannot be denied inside the guest.
+    const needed = capabilityNames(programOf(module).requires & ~grants);
+    if (needed.length > 0) {
+      throw new GloveportError('CAPABILITY_DENIED', `the module cannot run without what is not granted: ${needed.join(', ')}; grant it`, {
+        missing: needed,
+        requires,
+        grants,
+      });
+    }
     const missing = capabilityNames(requiredBy(module.imports, imports) & ~grants);
     if (strict && missing.length > 0) {
       throw new GloveportError(
         'CAPABILITY_DENIED',
         `the module imports what is not granted: ${missing.join(', ')}; grant it, or leave strict off to deny it inside the guest`,
-        {
-          missing,
-          requires: module.requires,
-          grants,
-        },
+        { missing, requires, grants },
       );
     }
   }
 }
 
 function signalOf(options: LoadOptions): AbortSignal | undefined {
-  checkFields('options', options, ['signal']);
   const signal = own(options, 'signal');
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new GloveportError('INVALID_OPTION', `signal has to be an AbortSignal, not ${describeValue(signal)}`, { option: 'signal' });

@@ -6,6 +6,7 @@ import type { ImportObject, Program, ProgramImport } from '../component/program.
 import { GloveportError, printable } from '../errors.ts';
 import type { GuestControl } from '../metering/control.ts';
 import { isStackOverflow } from '../metering/meter.ts';
+import { isStringBuiltin } from '../metering/string-builtins.ts';
 import type { EngineMemory } from '../wasm/engine.ts';
 import type { WasiHost } from './host.ts';
 import { impliedCapabilities, requiredCapabilities } from './requirements.ts';
@@ -118,6 +119,8 @@ function coreProvider(preview1: Readonly<Record<string, unknown>>, hosts: HostFu
     if (implementation !== undefined && wanted.kind === 'function') {
       return { key: wanted.module, members: own(wanted.name, bind(`${wanted.module} ${wanted.name}`, wanted, implementation, control)) };
     }
+    // The meter brings those by itself.
+    if (wanted.kind === 'function' && isStringBuiltin(wanted.module, wanted.name)) return { key: wanted.module, members: {} };
     const known = wanted.kind === 'function' && wanted.module === 'wasi_snapshot_preview1' && Object.hasOwn(preview1, wanted.name);
     if (!known) return undefined;
     checkSignature(wanted);

@@ -72,6 +72,19 @@ describe('gloveport run', () => {
     expect(await gloveport(['run', spin, '--timeout', '50ms'])).toMatchObject({ code: 125, stderr: expect.stringContaining('DEADLINE_EXCEEDED') });
   });
 
+  it('says in which function, with its name on one line whatever the guest calls it', async () => {
+    const module = Buffer.from(await wat('(module (func $NAME_OF_GUEST (export "_start") unreachable))'));
+    module.write('\x1b[2J\n    at x', module.indexOf('NAME_OF_GUEST'), 'latin1');
+    const file = join(folder, 'trap.wasm');
+    await writeFile(file, module);
+    const { code, stderr } = await gloveport(['run', file]);
+    expect(code).toBe(125);
+    expect(stderr).toMatch(
+      /^gloveport: GUEST_TRAPPED: the guest trapped: unreachable \(in function 0 "\\u\{1b\}\[2J\\u\{a\} {4}at x.*" at offset 0x[0-9a-f]+\)\n$/,
+    );
+    expect((await gloveport(['--debug', 'run', file])).stderr).not.toMatch(/\x1b|^ {4}at x/m);
+  });
+
   it('says what was used, also of a guest that was stopped', async () => {
     const { stderr } = await gloveport(['run', spin, '--fuel', '1e7', '--stats']);
     expect(stderr).toMatch(/^fuel \d+, peak memory [\d.]+ MiB, time [\d.]+ ms, host calls \d+, output 0 bytes$/m);

@@ -12,7 +12,14 @@ import { limits } from '../../src/limits.ts';
 import { wat } from '../support/wat.ts';
 import { instantiate, lifted } from './support.ts';
 
-const program = (name: string): Program => ({ kind: 'core', bytes: 1, imports: [], exports: [{ name, kind: 'function' }], instantiate: () => ({}) as never });
+const program = (name: string): Program => ({
+  kind: 'core',
+  bytes: 1,
+  requires: 0,
+  imports: [],
+  exports: [{ name, kind: 'function' }],
+  instantiate: () => ({}) as never,
+});
 
 describe('in memory', () => {
   test('those who ask for one content at the same time share its compilation', async () => {
@@ -108,7 +115,7 @@ describe('on disk', () => {
     ['replaced by other bytes', () => Buffer.from('x'.repeat(1_000))],
   ])('an entry that was %s is ignored and written anew', async (_what, spoil) => {
     const key = contentKey(bytes, 'test');
-    const artifact = { kind: 'core', bytes: 1, imports: [], exports: [], modules: [] } as const;
+    const artifact = { kind: 'core', bytes: 1, requires: 0, imports: [], exports: [], modules: [] } as const;
     await writeArtifact(directory, key, artifact);
     expect(await readArtifact(directory, key)).toEqual(artifact);
     const path = await entry();
@@ -121,7 +128,7 @@ describe('on disk', () => {
 
   test('an entry under another’s key is not taken', async () => {
     const [one, other] = [contentKey(bytes, 'one'), contentKey(bytes, 'other')];
-    await writeArtifact(directory, one, { kind: 'core', bytes: 1, imports: [], exports: [], modules: [] });
+    await writeArtifact(directory, one, { kind: 'core', bytes: 1, requires: 0, imports: [], exports: [], modules: [] });
     await writeFile(join(directory, `${other}.program`), await readFile(await entry()));
     expect(await readArtifact(directory, other)).toBeUndefined();
   });
@@ -140,7 +147,7 @@ describe('on disk', () => {
   test('a directory in the place of an entry is IO_FAILED and leaves nothing aside', async () => {
     const key = contentKey(bytes, 'test');
     await mkdir(join(directory, `${key}.program`, 'inside'), { recursive: true });
-    const write = writeArtifact(directory, key, { kind: 'core', bytes: 1, imports: [], exports: [], modules: [] });
+    const write = writeArtifact(directory, key, { kind: 'core', bytes: 1, requires: 0, imports: [], exports: [], modules: [] });
     await expect(write).rejects.toMatchObject({ code: 'IO_FAILED' });
     expect(await readdir(directory)).toEqual([`${key}.program`]);
   });

@@ -80,17 +80,17 @@ describe('the table limit', () => {
 describe('the stack limits', () => {
   const RECURSE = '(module (func $f (export "go") (param i32) (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1)))))))';
 
-  it('lets calls nest as deep as the limit and stops one deeper', async () => {
+  it('lets functions that call nest as deep as the limit and stops one deeper', async () => {
     const guest = await load(RECURSE, { callDepth: 50 });
-    guest.call('go', 49);
-    guest.call('go', 49);
-    expect(guest.failure('go', 50)).toMatchObject({ code: 'STACK_EXCEEDED', details: { limit: 'callDepth' } });
+    guest.call('go', 50);
+    guest.call('go', 50);
+    expect(guest.failure('go', 51)).toMatchObject({ code: 'STACK_EXCEEDED', details: { limit: 'callDepth' } });
   });
 
   it('counts the bytes of frames: 32 and 8 for each parameter and local', async () => {
     const guest = await load(RECURSE, { stackBytes: 50 * 40 });
-    guest.call('go', 49);
-    expect(guest.failure('go', 50).code).toBe('STACK_EXCEEDED');
+    guest.call('go', 50);
+    expect(guest.failure('go', 51).code).toBe('STACK_EXCEEDED');
   });
 
   it('takes frames off again however a function is left', async () => {

@@ -29,11 +29,13 @@ describe('the closed lists', () => {
   it('have the presets that are documented, frozen', () => {
     const rows = Object.values(limits).map((preset) => Object.values(preset).join(' '));
     expect(Object.keys(limits)).toEqual(['default', 'restrictive', 'permissive']);
-    expect(Object.keys(limits.default).join(' ')).toBe('memoryBytes timeMs stackBytes callDepth fuel tableElements handles outputBytes hostBytes moduleBytes');
+    expect(Object.keys(limits.default).join(' ')).toBe(
+      'memoryBytes timeMs stackBytes callDepth fuel tableElements gcBytes handles outputBytes hostBytes moduleBytes',
+    );
     expect(rows).toEqual([
-      '67108864 5000 1048576 1000 10000000000 100000 1000 16777216 67108864 67108864',
-      '16777216 1000 262144 500 1000000000 20000 100 1048576 16777216 16777216',
-      '268435456 60000 4194304 5000 1000000000000 1000000 10000 268435456 268435456 268435456',
+      '67108864 5000 1048576 1000 10000000000 100000 268435456 1000 16777216 67108864 67108864',
+      '16777216 1000 262144 500 1000000000 20000 33554432 100 1048576 16777216 16777216',
+      '268435456 60000 4194304 5000 1000000000000 1000000 536870912 10000 268435456 268435456 268435456',
     ]);
     for (const preset of Object.values(limits)) expect(Object.isFrozen(preset)).toBe(true);
   });

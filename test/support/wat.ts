@@ -1,5 +1,6 @@
 // WebAssembly text to bytes, for tests that want to show the module they talk about. Every proposal that the assembler knows is switched on;
 // the result is not validated, so a test can also write modules that are wrong.
+import { parse } from '@bytecodealliance/jco';
 import wabt from 'wabt';
 
 /**
@@ -14,6 +15,11 @@ export async function wat(text: string): Promise<Uint8Array> {
   } finally {
     module.destroy();
   }
+}
+
+/** The same with another assembler, which knows today's syntax for objects of the collector and for 64-bit tables. */
+export async function gcWat(text: string): Promise<Uint8Array> {
+  return parse(text);
 }
 
 const toolkit = wabt();
