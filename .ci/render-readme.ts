@@ -23,7 +23,7 @@ const OPENS: Record<CapabilityName, string> = {
   network: 'to come: outgoing connections to the named hosts',
   env: 'the named environment variables',
   process: "to come: the project's own process interfaces",
-  threading: 'to come: shared memories and threads',
+  threading: 'shared memories and atomic waits, on one thread so far',
   gpu: "to come: the project's own GPU interfaces",
 };
 
@@ -36,7 +36,7 @@ const UNGRANTED: Record<CapabilityName, string> = {
   network: 'refused',
   env: 'no variables',
   process: 'refused',
-  threading: 'refused',
+  threading: 'a module that has them is not loaded',
   gpu: 'refused',
 };
 
@@ -49,7 +49,12 @@ function capabilityTable(): string {
 
 async function limitTable(): Promise<string> {
   const source = await readFile(new URL('../src/limits.ts', import.meta.url), 'utf8');
-  const meanings = new Map([...source.matchAll(/\/\*\* (.+) \*\/\n {2}readonly (\w+): number;/g)].map(([, meaning, field]) => [field, meaning]));
+  const meanings = new Map(
+    [...source.matchAll(/\/\*\*\s+(?:\* )?([^/]+?)\s+\*\/\n {2}readonly (\w+): number;/g)].map(([, meaning, field]) => [
+      field,
+      meaning?.replace(/\s+\* /g, ' '),
+    ]),
+  );
   const rows = (Object.keys(limits.default) as (keyof Limits)[]).map((field) => {
     const meaning = meanings.get(field);
     if (meaning === undefined) throw new Error(`limits.ts does not say what ${field} means`);
