@@ -283,7 +283,7 @@ class BodyScanner {
       if (operator === Op.CALL_INDIRECT || operator === Op.RETURN_CALL_INDIRECT) readIndex(reader, 'table', tables.length);
     }
     const known = callee >= importedFunctions;
-    this.#traits |= known ? Trait.CALLS : Trait.CALLS_UNKNOWN;
+    if (!known) this.#traits |= Trait.CALLS_UNKNOWN;
     // A call moves each value several times, and writes down where each reference is.
     this.#work += MOVES * arityOf(type) + this.#references;
     this.#passValues(at, arityOf(type));

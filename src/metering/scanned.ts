@@ -7,8 +7,6 @@ export const Trait = Object.freeze({
   LOOPS: 1,
   /** It calls what is only known when it runs: through a table or a reference, or an import. */
   CALLS_UNKNOWN: 2,
-  /** It calls functions of its module. */
-  CALLS: 4,
   HANDLERS: 8,
   /** It charges by the size of an operand, allocates, or throws. */
   DYNAMIC: 16,

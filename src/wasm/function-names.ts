@@ -6,60 +6,14 @@ import { Reader } from './reader.ts';
 
 const FUNCTION_NAMES = 1;
 
-/** Finds names of functions (WebAssembly core specification, appendix 7.4.1). The section is looked at when the first name is asked for. */
-export class FunctionNames {
-  readonly #module: CoreModule;
-  /** Where the names of these functions stand, in the order of their indices. */
-  readonly #functions: number[] = [];
-  readonly #offsets: number[] = [];
-  #end: number | undefined;
-
-  constructor(module: CoreModule) {
-    this.#module = module;
-  }
-
-  /** The name of function `index` (imports count), not escaped; undefined where there is none, or none that is UTF-8 and within the budget of a name. */
-  get(index: number): string | undefined {
-    this.#end ??= this.#find();
-    const entry = position(this.#functions, index);
-    if (this.#functions[entry] !== index) return undefined;
-    return attempt(() => new Reader(this.#module.bytes, this.#offsets[entry], this.#end).name());
-  }
-
-  // Up to the first entry that is malformed or out of order.
-  #find(): number {
-    const section = customSection(this.#module, 'name');
-    if (section === undefined) return 0;
-    const names = attempt(() => functionSubsection(new Reader(this.#module.bytes, section.start, section.end)));
-    if (names === undefined) return 0;
-    attempt(() => this.#index(names));
-    return names.end;
-  }
-
-  #index(reader: Reader): void {
-    let last = -1;
-    for (let count = reader.u32(); count > 0; count--) {
-      const index = reader.u32();
-      if (index <= last || index >= this.#module.functionTypes.length) return;
-      last = index;
-      const offset = reader.pos;
-      const length = reader.u32();
-      reader.skip(length);
-      if (length > budgets['bytes of one name']) continue;
-      this.#functions.push(index);
-      this.#offsets.push(offset);
-    }
-  }
-}
-
-/** The function names as they stand in the name section, at most the first `maximum` bytes of them; to be looked up with {@link functionName}. */
+/** The function names as they stand in the name section (WebAssembly core specification, appendix 7.4.1), at most the first `maximum` bytes of them; to be looked up with {@link functionName}. */
 export function functionNameBytes(module: CoreModule, maximum: number): Uint8Array<ArrayBuffer> {
   const section = customSection(module, 'name');
   const names = section && attempt(() => functionSubsection(new Reader(module.bytes, section.start, section.end)));
   return names === undefined ? new Uint8Array() : new Uint8Array(names.bytes.subarray(names.pos, Math.min(names.end, names.pos + maximum)));
 }
 
-/** The names of the functions `wanted` in what {@link functionNameBytes} gave, those that there are. */
+/** The names of the functions `wanted` (imports count) in what {@link functionNameBytes} gave, not escaped: those that are UTF-8, and within the budget of a name. */
 export function functionNames(names: Uint8Array, wanted: ReadonlySet<number>): Map<number, string> {
   const found = new Map<number, string>();
   attempt(() => {
@@ -79,7 +33,7 @@ export function functionNames(names: Uint8Array, wanted: ReadonlySet<number>): M
   return found;
 }
 
-/** The name of function `index` in what {@link functionNameBytes} gave, as {@link FunctionNames.get} gives it: for one look-up, as it reads them all. */
+/** The name of function `index` in what {@link functionNameBytes} gave, for one look-up: it reads them all. */
 export function functionName(names: Uint8Array, index: number): string | undefined {
   return functionNames(names, new Set([index])).get(index);
 }
@@ -96,18 +50,6 @@ function functionSubsection(reader: Reader): Reader | undefined {
     if (id === FUNCTION_NAMES) return new Reader(reader.bytes, start, reader.pos);
   }
   return undefined;
-}
-
-// Where `value` stands or would stand in `sorted`.
-function position(sorted: readonly number[], value: number): number {
-  let from = 0;
-  let to = sorted.length;
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    if ((sorted[middle] as number) < value) from = middle + 1;
-    else to = middle;
-  }
-  return from;
 }
 
 function attempt<Result>(read: () => Result): Result | undefined {

@@ -3,16 +3,22 @@ import { parse } from '@bytecodealliance/jco';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { budgets } from '../../src/wasm/budgets.ts';
-import { FunctionNames } from '../../src/wasm/function-names.ts';
+import { functionName, functionNameBytes } from '../../src/wasm/function-names.ts';
+import type { CoreModule } from '../../src/wasm/module.ts';
 import { readModule } from '../../src/wasm/module-reader.ts';
 import { leb, longSection, moduleOf, name, section, typeSection } from './binary.ts';
+
+function lookUp(module: CoreModule): { get(index: number): string | undefined } {
+  const bytes = functionNameBytes(module, 2 ** 24);
+  return { get: (index) => functionName(bytes, index) };
+}
 
 const COUNT = 6;
 const FUNCTIONS = [typeSection([0x60, 0, 0]), section(2, COUNT, ...new Array(COUNT).fill([...name('m'), ...name('n'), 0, 0]).flat())];
 
 /** The names of all functions of a module whose name section has these contents. */
 function namesOf(...contents: number[]): (string | undefined)[] {
-  const names = new FunctionNames(readModule(moduleOf(...FUNCTIONS, longSection(0, name('name').concat(contents)))));
+  const names = lookUp(readModule(moduleOf(...FUNCTIONS, longSection(0, name('name').concat(contents)))));
   return Array.from({ length: COUNT }, (_, index) => names.get(index));
 }
 
@@ -22,14 +28,12 @@ const NONE = new Array(COUNT).fill(undefined);
 
 describe('names of functions', () => {
   it('are found by index, imports counted', async () => {
-    const names = new FunctionNames(
-      readModule(await parse('(module $m (import "m" "n" (func $imported)) (func) (func $"größe" (local $l i32)) (func $last))')),
-    );
+    const names = lookUp(readModule(await parse('(module $m (import "m" "n" (func $imported)) (func) (func $"größe" (local $l i32)) (func $last))')));
     expect([0, 1, 2, 3, 4, -1].map((index) => names.get(index))).toEqual(['imported', undefined, 'größe', 'last', undefined, undefined]);
   });
 
   it('are none where there is no section, or none of functions', () => {
-    expect(new FunctionNames(readModule(moduleOf(...FUNCTIONS))).get(0)).toBeUndefined();
+    expect(lookUp(readModule(moduleOf(...FUNCTIONS))).get(0)).toBeUndefined();
     expect(namesOf()).toEqual(NONE);
     expect(namesOf(...subsection(0, ...name('module')), ...subsection(2))).toEqual(NONE);
   });
@@ -67,7 +71,7 @@ describe('names of functions', () => {
     const long = (length: number): string | undefined => {
       const functions = [1, 0, ...leb(length)].concat(new Array(length).fill(0x61));
       const contents = [1, ...leb(functions.length)].concat(functions);
-      return new FunctionNames(readModule(moduleOf(...FUNCTIONS, longSection(0, name('name').concat(contents))))).get(0);
+      return lookUp(readModule(moduleOf(...FUNCTIONS, longSection(0, name('name').concat(contents))))).get(0);
     };
     expect(long(budgets['bytes of one name'])).toHaveLength(budgets['bytes of one name']);
     expect(long(budgets['bytes of one name'] + 1)).toBeUndefined();
