@@ -117,6 +117,18 @@ describe('a metered program', () => {
     );
   });
 
+  it('is stopped when it recurses deeper than it may', () => {
+    fc.assert(
+      fc.property(programs(), fc.integer({ min: 1, max: 3 }), (program, callDepth) => {
+        // Functions that cannot recurse need not count; between two that count stands each of them once at most.
+        const between = program.shape.functions.filter(({ kind }) => kind !== 'host').length + 1;
+        fc.pre(runCounted(program).deepest > (callDepth + 1) * between);
+        expect(new MeteredProgram(program).run({ ...AMPLE, callDepth }).outcomes).toContain('STACK_EXCEEDED');
+      }),
+      settings(40),
+    );
+  });
+
   it('without branches and calls costs what its operators cost, besides what a call of it costs', () => {
     fc.assert(
       fc.property(straightPrograms(), (program) => {

@@ -2,7 +2,7 @@
 import { mayTailCall, writeTailCall } from './calls.ts';
 import type { Expression, FunctionWriter, Node, Statement } from './function-writer.ts';
 import { Node as NodeOf } from './function-writer.ts';
-import { writeRetry, writeRethrow, writeThrow, writeTry } from './exceptions.ts';
+import { writeRetry, writeRethrow, writeThrow, writeThrowIf, writeTry } from './exceptions.ts';
 import { typedOperators } from './signatures.ts';
 import type { Dice, Tree } from './tree.ts';
 import type { ValueType } from './types.ts';
@@ -75,6 +75,12 @@ const retryStatement: Statement = {
   },
 };
 
+const throwIf: Statement = {
+  weight: 3,
+  fits: ({ shape }) => shape.exceptions !== 'none',
+  write: (writer, node) => writeThrowIf(writer, node, node.dice.below(writer.shape.tags.length)),
+};
+
 const branchIf: Statement = {
   weight: 4,
   fits: (writer) => writer.targets(() => true).length > 0,
@@ -124,6 +130,7 @@ export const controlStatements: readonly Statement[] = [
   loopStatement,
   tryStatement,
   retryStatement,
+  throwIf,
   branchIf,
   divergeIf,
   deadCode,

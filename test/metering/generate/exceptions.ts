@@ -3,6 +3,9 @@ import type { FunctionWriter, Node } from './function-writer.ts';
 import type { FunctionShape } from './shape.ts';
 import { EXNREF, type ValueType } from './types.ts';
 
+const CATCH_ALL = 2;
+const CATCH_ALL_REF = 3;
+
 /** A body under handlers, which leave `results` like the body does. */
 export function writeTry(writer: FunctionWriter, node: Node, results: readonly ValueType[]): void {
   if (writer.shape.exceptions === 'legacy') writeLegacyTry(writer, node, results);
@@ -45,13 +48,15 @@ function writeTryTable(writer: FunctionWriter, node: Node, results: readonly Val
   const caught = [...(kind < 2 ? (shape.tags[tag] as readonly ValueType[]) : []), ...(kind % 2 === 1 ? [EXNREF] : [])];
   const kids = node.rest();
   const half = Math.ceil((kids.length * 2) / 3);
+  // Where nothing is passed on, the body may also end where the handler begins.
+  const falls = caught.length + results.length === 0 && dice.below(2) === 0;
   writer.block('block', [], results, () => {
     writer.block('block', [], caught, () => {
       writeGuarded(writer, results, [...outerClauses(writer, node), { kind, tag, depth: 0 }], () => {
         writeThrowIf(writer, node, tag);
         writer.body(kids.slice(0, half), results);
       });
-      code.op('br', 1);
+      if (!falls) code.op('br', 1);
     });
     if (kind % 2 === 1 && dice.rarely(3)) return code.op('throw_ref');
     writer.consume(caught, dice);
@@ -66,8 +71,6 @@ export function writeRetry(writer: FunctionWriter, node: Node): void {
     writer.body(node.rest(), []);
   });
 }
-
-const CATCH_ALL = 2;
 
 function writeGuarded(writer: FunctionWriter, results: readonly ValueType[], clauses: readonly Clause[], write: () => void): void {
   const { code } = writer;
@@ -85,8 +88,8 @@ function writeGuarded(writer: FunctionWriter, results: readonly ValueType[], cla
   code.op('end');
 }
 
-// So that handlers are come to: now and then what they catch is thrown, here or in a function that is called.
-function writeThrowIf(writer: FunctionWriter, { dice }: Node, tag: number): void {
+/** So that handlers are come to: now and then what they catch is thrown, here or in a function that is called. */
+export function writeThrowIf(writer: FunctionWriter, { dice }: Node, tag: number): void {
   const { code, shape, self } = writer;
   const way = dice.below(4);
   const thrower = shape.functions.findIndex(({ throws }) => throws);
@@ -109,8 +112,8 @@ function writeThrowIf(writer: FunctionWriter, { dice }: Node, tag: number): void
 // Clauses that lead to labels further out, heads of loops among them, as far as the types agree.
 function outerClauses(writer: FunctionWriter, { dice }: Node): Clause[] {
   const clauses: Clause[] = [];
-  for (let count = dice.below(3); count > 0; count--) {
-    const kind = dice.below(4);
+  for (let count = dice.below(4); count > 0; count--) {
+    const kind = dice.of([0, CATCH_ALL, 1, CATCH_ALL, CATCH_ALL_REF]);
     const tag = dice.below(writer.shape.tags.length);
     const types = [...(kind < 2 ? (writer.shape.tags[tag] as readonly ValueType[]) : []), ...(kind % 2 === 1 ? [EXNREF] : [])].join();
     const depths = writer.targets((own) => own.join() === types);

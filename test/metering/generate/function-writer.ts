@@ -158,7 +158,7 @@ export class FunctionWriter {
     if (heapOf(type) === 'func') return code.op('ref.func', 0);
     const heap = definedHeap(type);
     const composite = heap === undefined ? undefined : shape.types.composites[heap];
-    const target = shape.functions.findIndex((one) => one.type === heap);
+    const target = shape.functions.findIndex((one) => one.type === heap && one.referable);
     if (composite?.kind === 'struct') code.op('struct.new_default', heap as number);
     else if (composite !== undefined) {
       code.i32(2);

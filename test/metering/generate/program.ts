@@ -9,7 +9,7 @@ import { type Features, supported } from './features.ts';
 import { FunctionWriter, type Repertoire } from './function-writer.ts';
 import { memoryExpressions, memoryStatements } from './memory.ts';
 import { numericExpressions, numericStatements } from './numeric.ts';
-import { PARTS, type Shape, type Sizes, shapeOf } from './shape.ts';
+import { PARTS, referableOf, type Shape, type Sizes, shapeOf } from './shape.ts';
 import { referenceExpressions, referenceStatements } from './references.ts';
 import { tableExpressions, tableStatements } from './tables.ts';
 import { Dice, type Tree, trees } from './tree.ts';
@@ -217,18 +217,19 @@ function writeSizes(writer: Writer, { address, minimum, maximum }: Sizes, flags:
 }
 
 function writeGlobals(writer: Writer, shape: Shape, counters: Counters | undefined): void {
+  const referable = referableOf(shape.functions);
   const counting = (counters === undefined ? [] : ['i64', 'i32', 'i32']).map((type) => ({ type, mutable: true }));
   vector(writer, [...own(shape.globals), ...counting], ({ type, mutable }, index) => {
     writeValueType(writer, type);
     writer.u8(mutable ? 1 : 0);
-    writeConstant(writer, type, index % shape.functions.length);
+    writeConstant(writer, type, index % 3 === 1 ? referable[index % referable.length] : undefined);
   });
 }
 
-// A constant expression: the default value, a function now and then.
-function writeConstant(writer: Writer, type: ValueType, function_: number): void {
+// A constant expression: the function, where there is one for the type, or a fixed value.
+function writeConstant(writer: Writer, type: ValueType, function_: number | undefined): void {
   const code = new Code(undefined);
-  if (type === FUNCREF && function_ % 2 === 1) code.op('ref.func', function_);
+  if (type === FUNCREF && function_ !== undefined) code.op('ref.func', function_);
   else if (type === 'i32') code.i32(0);
   else if (type === 'i64') code.i64(0n);
   else if (type === 'f32') code.f32(1.5);
@@ -257,7 +258,8 @@ function writeExports(writer: Writer, shape: Shape, counters: Counters | undefin
   });
 }
 
-// Passive segments first, so that code counts them from 0, then what tables start with, then a declaration of every function.
+// Passive segments first, so that code counts them from 0, then what tables start with, then a declaration of all functions that references
+// may be made of.
 function writeElements(writer: Writer, shape: Shape): void {
   const expressions = (entries: readonly (number | undefined)[]): void =>
     vector(writer, entries, (entry) => writer.append(entry === undefined ? [0xd0, 0x70, 0x0b] : [0xd2, ...leb(entry), 0x0b]));
@@ -272,7 +274,7 @@ function writeElements(writer: Writer, shape: Shape): void {
     expressions(initial);
   }
   writer.append([3, 0]);
-  vector(writer, shape.functions, (_, index) => writer.u32(index));
+  vector(writer, referableOf(shape.functions), (index) => writer.u32(index));
 }
 
 // Passive segments first, then a few bytes at the start of each memory.

@@ -1,5 +1,6 @@
 // Productions of typed references and of structures and arrays that the engine collects: where the types of a shape have none of them, none of this fits.
 import type { Expression, FunctionWriter, Node, Statement } from './function-writer.ts';
+import { referableOf } from './shape.ts';
 import type { Composite, ValueType } from './types.ts';
 import { definedHeap, EXTERNREF, FUNCREF, heapOf, isNullable, isReference, nullable, writeHeapType } from './types.ts';
 
@@ -150,8 +151,7 @@ const arrayWork: Statement = {
       writer.expression(node.next(), unpacked(element));
     }
     writeFew(writer, node);
-    if (way === 1) code.op('array.copy', heap, heap);
-    else code.op('array.fill', heap);
+    writer.sized('i32', 1, 0, false, () => (way === 1 ? code.op('array.copy', heap, heap) : code.op('array.fill', heap)));
   },
 };
 
@@ -206,7 +206,7 @@ function compositesOf({ shape }: FunctionWriter, kind: Composite['kind']): numbe
 
 function functionsOf({ shape }: FunctionWriter, type: ValueType): number[] {
   const heap = heapOf(type);
-  return [...shape.functions.keys()].filter((index) => heap === 'func' || shape.functions[index]?.type === definedHeap(type));
+  return referableOf(shape.functions).filter((index) => heap === 'func' || shape.functions[index]?.type === definedHeap(type));
 }
 
 /** The nullable types of collected values. */
@@ -275,6 +275,7 @@ function writeArray(writer: FunctionWriter, node: Node, heap: number, element: V
   }
   if (way === 2) {
     const count = 2 + dice.below(3);
+    code.count(count);
     for (let value = 0; value < count; value++) writer.expression(node.next(), unpacked(element));
     return code.op('array.new_fixed', heap, count);
   }
@@ -284,7 +285,8 @@ function writeArray(writer: FunctionWriter, node: Node, heap: number, element: V
   code.op('i32.and');
   code.i32(2);
   code.op('i32.or');
-  code.op(way === 1 ? 'array.new' : 'array.new_default', heap);
+  // At least a unit for each element.
+  writer.sized('i32', 1, 0, false, () => code.op(way === 1 ? 'array.new' : 'array.new_default', heap));
 }
 
 // A segment that arrays of the element type can be made from.

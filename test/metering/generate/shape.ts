@@ -15,6 +15,8 @@ export interface FunctionShape extends Signature {
   readonly counted: boolean;
   /** Whether it throws the first tag where it may go no deeper. */
   readonly throws: boolean;
+  /** Whether references of it are made, so that it may be called from anywhere. */
+  readonly referable: boolean;
   readonly body: readonly Tree[];
 }
 
@@ -125,7 +127,7 @@ function importedFirst<Item extends { readonly imported: boolean }>(items: reado
 }
 
 function hostFunction(types: TypeTable, params: readonly ValueType[], results: readonly ValueType[]): FunctionShape {
-  return { kind: 'host', params, results, type: types.function(params, results), exported: false, counted: false, throws: false, body: [] };
+  return { kind: 'host', params, results, type: types.function(params, results), exported: false, counted: false, throws: false, referable: true, body: [] };
 }
 
 // A function's first kid is its signature; all others are its statements.
@@ -135,9 +137,10 @@ function functionOf(tree: Tree, alwaysExported: boolean, types: TypeTable, value
   const counted = kind === 'guarded' && dice.below(3) === 1;
   const exported = alwaysExported || dice.below(2) === 0;
   const throws = kind === 'guarded' && dice.rarely(3);
+  const referable = dice.rarely(3);
   const { params, results } = signatureOf(tree.kids[0], exported ? values.filter(isCrossable) : values, 4, dice.rarely(4) ? 4 : 1);
   const all = counted ? ['i32', ...params] : params;
-  return { kind, params: all, results, type: types.function(all, results), exported, counted, throws, body: tree.kids.slice(1) };
+  return { kind, params: all, results, type: types.function(all, results), exported, counted, throws, referable, body: tree.kids.slice(1) };
 }
 
 function signatureOf(item: Tree | undefined, values: readonly ValueType[], params: number, results: number): Signature {
@@ -209,7 +212,13 @@ function globalOf(item: Tree, values: readonly ValueType[]): GlobalShape {
 }
 
 function entriesOf(dice: Dice, count: number, functions: readonly FunctionShape[]): (number | undefined)[] {
-  return Array.from({ length: count }, () => (dice.rarely(8) ? undefined : dice.below(functions.length)));
+  const referable = referableOf(functions);
+  return Array.from({ length: count }, () => (dice.rarely(8) ? undefined : dice.of(referable)));
+}
+
+/** Functions that references may be made of: the imported ones, and some of the others. */
+export function referableOf(functions: readonly FunctionShape[]): number[] {
+  return [...functions.keys()].filter((index) => functions[index]?.referable);
 }
 
 function bytesOf(item: Tree): Uint8Array {

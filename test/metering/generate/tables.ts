@@ -1,7 +1,7 @@
 // Productions of references that every module may use, and of tables.
 import { prices } from '../../../src/metering/prices.ts';
 import type { Expression, FunctionWriter, Node, Statement } from './function-writer.ts';
-import type { TableShape } from './shape.ts';
+import { referableOf, type TableShape } from './shape.ts';
 import { FUNCREF, isNullable, isReference, type ValueType } from './types.ts';
 
 const refNull: Expression = {
@@ -13,7 +13,7 @@ const refNull: Expression = {
 const refFunc: Expression = {
   weight: 6,
   fits: (_, type) => type === FUNCREF,
-  write: ({ code, shape }, { dice }) => code.op('ref.func', dice.below(shape.functions.length)),
+  write: ({ code, shape }, { dice }) => code.op('ref.func', dice.of(referableOf(shape.functions))),
 };
 
 const isNull: Expression = {
