@@ -7,7 +7,7 @@ import type { Writer } from '../wasm/writer.ts';
 import { type BranchHint, BranchHints } from '../wasm/branch-hints.ts';
 import { Attribution, SLOT_BYTES } from './attribution.ts';
 import type { FunctionPlans } from './call-graph.ts';
-import { Edit } from './edits.ts';
+import { Edit, NO_EDIT } from './edits.ts';
 import { Helper, type Helpers } from './helpers.ts';
 import { BodyHints } from './hints.ts';
 import { type Layout, ONE_CALL, STACK_SPENT } from './layout.ts';
@@ -86,7 +86,7 @@ export class BodyWriter {
     const counted = this.#plans.counted[index] !== 0;
     const late = counted && (traits & Trait.ENTERS_LATE) !== 0;
     const whole = counted && !late;
-    this.#counter = (traits & Trait.SPLITS) === 0 ? Counter.GLOBAL : handles ? Counter.BOTH : Counter.LOCAL;
+    this.#counter = !this.#isCached(index, traits) ? Counter.GLOBAL : handles ? Counter.BOTH : Counter.LOCAL;
     const cached = this.#counter !== Counter.GLOBAL;
     this.#fuel = cached ? (slots[index] as number) : NO_LOCAL;
     this.#saved = handles ? (slots[index] as number) + (cached ? 1 : 0) : NO_LOCAL;
@@ -101,6 +101,21 @@ export class BodyWriter {
     this.#enterFunction(first, whole, this.#plans.checked[index] !== 0 || this.#code.edits.kind[first] === Edit.CHECK);
     for (let edit = first + 1; edit < last; edit++) this.#edit(edit, whole, late, wrapped);
     this.#copy(end);
+  }
+
+  // A local for the counter pays where loops run without calls, and where there is more to charge than there are calls, each of which needs it stored and read.
+  #isCached(index: number, traits: number): boolean {
+    if (traits & Trait.SPLITS) return true;
+    if ((traits & Trait.LOOPS) === 0) return false;
+    const { kind, link } = this.#code.edits;
+    const end = this.#code.firstEdit[index + 1] as number;
+    let balance = 0;
+    for (let edit = this.#code.firstEdit[index] as number; edit < end; edit++) {
+      const what = kind[edit] as number;
+      if (what === Edit.CHARGE || what === Edit.CHECK || what === Edit.LOOP) balance++;
+      else if (what === Edit.CALL && link[edit] !== NO_EDIT) balance -= 2;
+    }
+    return balance >= 0;
   }
 
   #edit(edit: number, whole: boolean, late: boolean, wrapped: boolean): void {
