@@ -279,18 +279,17 @@ export class Meter {
       const message = `the import ${printable(from, 200)} ${printable(name, 200)} has vectors or exceptions in its type, which no function of the host takes or gives`;
       throw new GloveportError('LINK_FAILED', message, { module: from, name, kind: 'function' });
     }
-    const convert = resultConversion(results);
-    return this.#guard((...values) => convert(host(...values)));
+    return this.#guard(host, resultConversion(results));
   }
 
   // Every JavaScript function that a guest calls goes through this: what it throws must not reach the guest, which could catch it, but ends in a trap.
-  #guard(host: HostFunction): HostFunction {
+  #guard(host: HostFunction, convert: (result: unknown) => unknown): HostFunction {
     const guarded: HostFunction = (...values) => {
       this.#hostCalls++;
       this.#charge(prices.hostCall + values.length * prices.hostValue);
       let result: unknown;
       try {
-        result = host(...values);
+        result = convert(host(...values));
       } catch (error) {
         // It may come from the guest, which the host function has called.
         if (this.#reason === undefined && isTrap(error)) this.#forfeit();
