@@ -10,10 +10,15 @@ export interface GuestControl {
    */
   stop(reason: GloveportError): never;
   /**
-   * Waits for `milliseconds` (Infinity: for ever), but never beyond the deadline of the running call: at the deadline the guest is stopped with
-   * DEADLINE_EXCEEDED and this does not return. Blocks the thread.
+   * Lets the guest wait for at most `milliseconds` (Infinity: until an event), never beyond the deadline of the running call, at which it is stopped with
+   * DEADLINE_EXCEEDED and this does not return.
+   * @param onChange subscribes a function that ends the wait early, on the host's event loop, and gives what takes the subscription back.
+   * @returns true when the time has passed: the thread was blocked for it. False when the guest is going to be suspended as soon as the host function
+   * returns, and calls it again with the same arguments after: it returns at once, without side effects, any value of its type.
+   * Where the guest cannot be suspended, a wait with `onChange` would be one for ever, since nothing happens on a blocked thread: it stops the guest with
+   * UNSUPPORTED_FEATURE.
    */
-  sleep(milliseconds: number): void;
+  wait(milliseconds: number, onChange?: (wake: () => void) => () => void): boolean;
   /** Milliseconds that are left of the running call, 0 when its deadline has passed; Infinity outside a call. */
   remainingMs(): number;
   /** Whether `error` is the trap that {@link stop} threw. */

@@ -32,6 +32,8 @@ export interface Usage {
   readonly hostCalls: number;
 }
 
+/** Takes what ends a wait, and gives what takes it back. */
+type Subscribe = (wake: () => void) => () => void;
 type HostFunction = (...values: unknown[]) => unknown;
 /** What a core module imports: module name, then name. */
 export type CoreImports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -92,7 +94,7 @@ export class Meter {
     this.control = {
       charge: (units) => this.#charge(units),
       stop: (reason) => this.#stop(reason),
-      sleep: (milliseconds) => this.#sleep(milliseconds),
+      wait: (milliseconds, onChange) => this.#waitFor(milliseconds, onChange),
       remainingMs: () => (this.#running ? Math.max(0, this.#remainingMs()) : Number.POSITIVE_INFINITY),
       isStop: (error) => this.#reason !== undefined && isInstance(error, WebAssembly.RuntimeError),
     };
@@ -450,11 +452,13 @@ export class Meter {
     for (const counter of this.#counters) counter.value = STOPPED;
   }
 
-  #sleep(milliseconds: number): void {
+  #waitFor(milliseconds: number, onChange?: Subscribe): boolean {
+    if (onChange !== undefined) this.#stop(unwaitable());
     const remaining = this.#remainingMs();
     const wait = Math.min(milliseconds, Math.max(0, remaining));
     if (wait > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, wait);
     if (milliseconds > remaining) this.#stop(this.#deadline());
+    return true;
   }
 
   #remainingMs(): number {
@@ -538,6 +542,14 @@ function stackExceeded(limits: MeterLimits, cause?: unknown): GloveportError {
     `the guest's calls nest deeper than limits.callDepth of ${limits.callDepth}, or their frames take more than limits.stackBytes of ${limits.stackBytes}, or the engine's own stack`,
     { limit: cause === undefined ? 'callDepth' : 'engine', callDepth: limits.callDepth, stackBytes: limits.stackBytes },
     { cause },
+  );
+}
+
+function unwaitable(): GloveportError {
+  return new GloveportError(
+    'UNSUPPORTED_FEATURE',
+    'the guest waits for something that the event loop has to bring, on a thread that it blocks; use call() on an engine with JSPI (Node 25 or later)',
+    { feature: 'waiting' },
   );
 }
 

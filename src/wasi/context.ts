@@ -1,14 +1,30 @@
 // What every part of one guest's WASI host shares: the policy, the live mask of grants, the counters of what the host holds for the guest, and what is
 // open on its behalf. Made once per guest; nothing here outlives it.
-import { Cap } from '../capabilities.ts';
+import { Cap, capabilityNames } from '../capabilities.ts';
 import { GloveportError, limitExceeded } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { GuestControl } from '../metering/control.ts';
+import { isReady, type Waitable } from './waiting.ts';
 
 /** Something that the host holds open for the guest. `close` may be called more than once. */
 export interface Closable {
   close(): void;
 }
+
+/** One use of a capability, or an attempt at one. */
+export interface Access {
+  /** The capability's name, such as `fs-read`. */
+  readonly capability: string;
+  /** The group of WASI's interfaces and WASI's own word for what was done: `filesystem.open`, `sockets.connect`, `clocks.now`. */
+  readonly operation: string;
+  /** Whether it was permitted. What is permitted can still fail. */
+  readonly allowed: boolean;
+  /** What it was done to: a path, an address, a number of bytes. Names are the guest's own words. */
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+/** Is told of every use; what it throws ends the call with HOST_FUNCTION_FAILED. */
+export type AccessObserver = (access: Access) => unknown;
 
 /** A store whose guest-made content counts against `hostBytes` as long as it exists, whoever of its guests wrote it. */
 export interface Metered {
@@ -31,11 +47,14 @@ export class WasiContext {
   #stores: readonly Metered[] = [];
   // With the number of handles that each counts for.
   readonly #open = new Map<Closable, number>();
+  readonly #observer: AccessObserver | undefined;
+  readonly #revocations = new Set<{ readonly mask: number; readonly close: () => void }>();
 
-  constructor(grants: number, limits: Limits, control: GuestControl) {
+  constructor(grants: number, limits: Limits, control: GuestControl, observer?: AccessObserver) {
     this.#grants = grants;
     this.limits = limits;
     this.control = control;
+    this.#observer = observer;
   }
 
   /** Whether at least one flag of `mask` is granted at this moment. */
@@ -43,8 +62,56 @@ export class WasiContext {
     return (this.#grants & mask) !== 0;
   }
 
+  /** Takes flags back, and closes what {@link onRevoke} was told of. */
   revoke(mask: number): void {
+    const taken = this.#grants & mask;
     this.#grants &= ~mask;
+    for (const revocation of [...this.#revocations]) if ((revocation.mask & taken) !== 0) revocation.close();
+  }
+
+  /** Has `close` called when a flag of `mask` is taken back. Gives what takes that wish back. */
+  onRevoke(mask: number, close: () => void): () => void {
+    const revocation = { mask, close };
+    this.#revocations.add(revocation);
+    return () => this.#revocations.delete(revocation);
+  }
+
+  /** Whether anybody wants to know of uses: what {@link report} is told need not be put together otherwise. */
+  get observed(): boolean {
+    return this.#observer !== undefined;
+  }
+
+  /** Tells the observer that the guest uses `capability`, a single flag, or tries to. */
+  report(capability: number, operation: string, allowed: boolean, detail: Readonly<Record<string, unknown>> = {}): void {
+    if (this.#observer === undefined) return;
+    const [name] = capabilityNames(capability);
+    try {
+      this.#observer({ capability: name as string, operation, allowed, detail });
+    } catch (cause) {
+      this.control.stop(new GloveportError('HOST_FUNCTION_FAILED', 'the function that observes accesses threw', {}, { cause }));
+    }
+  }
+
+  /**
+   * Lets the guest wait until one of `waitables` is ready. With none that ever will be, that is the deadline.
+   * @returns false when the guest is going to be suspended and makes its call again: see {@link GuestControl.wait}.
+   */
+  waitForAny(waitables: readonly Waitable[]): boolean {
+    for (;;) {
+      const remaining = waitables.reduce((least, waitable) => Math.min(least, waitable.remainingMs()), Infinity);
+      if (remaining <= 0) return true;
+      const changing = waitables.filter(({ onChange }) => onChange !== undefined);
+      const subscribe = (wake: () => void) => {
+        const wakeIfReady = () => {
+          if (waitables.some(isReady)) wake();
+        };
+        const unsubscribes = changing.map((waitable) => waitable.onChange?.(wakeIfReady));
+        return () => {
+          for (const unsubscribe of unsubscribes) unsubscribe?.();
+        };
+      };
+      if (!this.control.wait(remaining, changing.length > 0 ? subscribe : undefined)) return false;
+    }
   }
 
   /**

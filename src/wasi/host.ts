@@ -67,10 +67,10 @@ export class WasiHost {
     return Object.freeze(
       Object.assign(
         Object.create(null) as Record<string, object>,
-        cliInterfaces(this.#context, this.#clocks, this.#console, this.#policy),
+        cliInterfaces(this.#context, this.#console, this.#policy),
         clockInterfaces(this.#context, this.#clocks),
-        filesystemInterfaces(this.#context, this.#clocks, this.#points),
-        ioInterfaces(this.#context, this.#clocks),
+        filesystemInterfaces(this.#context, this.#points),
+        ioInterfaces(this.#context),
         randomInterfaces(this.#random),
       ),
     );

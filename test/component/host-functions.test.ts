@@ -19,7 +19,7 @@ const control: GuestControl = {
   stop(reason) {
     throw new Stop(reason);
   },
-  sleep() {},
+  wait: () => true,
   remainingMs: () => 1,
   isStop: (error) => isInstance(error, Stop),
 };

@@ -39,10 +39,12 @@ export class RecordingControl implements GuestControl {
     throw new Stopped(reason);
   }
 
-  sleep(milliseconds: number): void {
+  wait(milliseconds: number, onChange?: unknown): boolean {
+    if (onChange !== undefined) this.stop(new GloveportError('UNSUPPORTED_FEATURE', 'this control waits for time only'));
     this.sleeps.push(milliseconds);
     if (milliseconds > this.remainingMs()) this.stop(new GloveportError('DEADLINE_EXCEEDED', 'the deadline has passed'));
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+    return true;
   }
 
   remainingMs(): number {

@@ -1,10 +1,10 @@
 // wasi:cli 0.2 without `run`: environment, exit, standard streams, and terminals, of which there are none.
 import { Cap } from '../../capabilities.ts';
 import { GloveportError } from '../../errors.ts';
-import type { Clocks } from '../clocks.ts';
 import type { Console, OutputSink } from '../console.ts';
 import type { WasiContext } from '../context.ts';
-import { InputStream, OutputStream } from './io.ts';
+import { READY } from '../waiting.ts';
+import { InputStream, MAX_TRANSFER_BYTES, OutputStream } from './io.ts';
 import { interfaceOf, Resource } from './resource.ts';
 
 /** What the host chose for the guest's command line. */
@@ -20,8 +20,9 @@ export class TerminalInput extends Resource {}
 export class TerminalOutput extends Resource {}
 
 /** The interfaces of wasi:cli. */
-export function cliInterfaces(context: WasiContext, clocks: Clocks, console: Console, commandLine: CommandLine): Record<string, object> {
-  const output = (sink: OutputSink) => () => new OutputStream(context, clocks, { write: (bytes) => console.write(sink, bytes) });
+export function cliInterfaces(context: WasiContext, console: Console, commandLine: CommandLine): Record<string, object> {
+  const output = (sink: OutputSink) => () =>
+    new OutputStream(context, { ready: READY, permit: () => MAX_TRANSFER_BYTES, write: (bytes) => console.write(sink, bytes) });
   const none = () => undefined;
   const given = <Entry>(entries: Entry[]): Entry[] => {
     context.chargeEntries(entries.length);
@@ -37,7 +38,7 @@ export function cliInterfaces(context: WasiContext, clocks: Clocks, console: Con
       exit: (status: { readonly tag: 'ok' | 'err' }) => context.exit(status.tag === 'ok' ? 0 : 1),
       exitWithCode: (code: number) => exitWithCode(context, code),
     }),
-    'wasi:cli/stdin': interfaceOf({ getStdin: () => new InputStream(context, clocks, { read: (limit) => readInput(console, limit) }) }),
+    'wasi:cli/stdin': interfaceOf({ getStdin: () => new InputStream(context, { ready: READY, read: (limit) => readInput(console, limit) }) }),
     'wasi:cli/stdout': interfaceOf({ getStdout: output(commandLine.stdout) }),
     'wasi:cli/stderr': interfaceOf({ getStderr: output(commandLine.stderr) }),
     'wasi:cli/terminal-input': interfaceOf({ TerminalInput }),
@@ -53,8 +54,7 @@ function exitWithCode(context: WasiContext, code: number): never {
   return context.control.stop(new GloveportError('GUEST_TRAPPED', 'the guest exited with something that is no code from 0 to 255'));
 }
 
-function readInput(console: Console, limit: number): Uint8Array {
+function readInput(console: Console, limit: number): Uint8Array | undefined {
   const bytes = new Uint8Array(Math.min(limit, console.inputLeft));
-  console.read(bytes);
-  return bytes;
+  return console.read(bytes) === 0 ? undefined : bytes;
 }

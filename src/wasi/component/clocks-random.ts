@@ -1,8 +1,9 @@
 // wasi:clocks and wasi:random 0.2.
-import type { Clocks, Waitable } from '../clocks.ts';
+import type { Clocks } from '../clocks.ts';
 import { MONOTONIC_RESOLUTION_NS, WALL_RESOLUTION_NS } from '../clocks.ts';
 import type { WasiContext } from '../context.ts';
 import { type Random, wordOf } from '../random.ts';
+import type { Waitable } from '../waiting.ts';
 import { Pollable } from './io.ts';
 import { interfaceOf } from './resource.ts';
 
@@ -24,7 +25,7 @@ export function nanosecondsOf(datetime: Datetime): bigint {
 
 /** The interfaces of wasi:clocks. */
 export function clockInterfaces(context: WasiContext, clocks: Clocks): Record<string, object> {
-  const pollable = (waitable: Waitable) => new Pollable(context, clocks, waitable);
+  const pollable = (waitable: Waitable) => new Pollable(context, waitable);
   return {
     'wasi:clocks/monotonic-clock': interfaceOf({
       now: () => clocks.monotonic(),

@@ -1,7 +1,6 @@
 // wasi:filesystem 0.2 (types, preopens) over the open files and directories of `filesystem/`: names, flags and records of the interface, nothing else.
 import { createHash } from 'node:crypto';
 import { Cap } from '../../capabilities.ts';
-import type { Clocks } from '../clocks.ts';
 import type { WasiContext } from '../context.ts';
 import type { FileStat, FileTimes, FileType } from '../filesystem/backing.ts';
 import { OpenDirectory } from '../filesystem/directory.ts';
@@ -10,6 +9,7 @@ import { OpenFile } from '../filesystem/file.ts';
 import type { MountPoint } from '../filesystem/mount.ts';
 import { type Datetime, datetimeOf, nanosecondsOf } from './clocks-random.ts';
 import { InputStream, IoError, MAX_TRANSFER_BYTES, OutputStream } from './io.ts';
+import { READY } from '../waiting.ts';
 import { interfaceOf, Resource } from './resource.ts';
 
 interface PathFlags {
@@ -54,14 +54,12 @@ interface MetadataHash {
  */
 export class Descriptor extends Resource {
   readonly #context: WasiContext;
-  readonly #clocks: Clocks;
   readonly #object: OpenFile | OpenDirectory;
 
   /** Takes over `object`. */
-  constructor(context: WasiContext, clocks: Clocks, object: OpenFile | OpenDirectory) {
+  constructor(context: WasiContext, object: OpenFile | OpenDirectory) {
     super(context, () => object.release());
     this.#context = context;
-    this.#clocks = clocks;
     this.#object = object;
   }
 
@@ -71,11 +69,12 @@ export class Descriptor extends Resource {
     let position = offset;
     this.#context.checkHandles();
     file.retain();
-    return new InputStream(this.#context, this.#clocks, {
+    return new InputStream(this.#context, {
+      ready: READY,
       read(limit) {
         const bytes = readFrom(file, position, limit);
         position += BigInt(bytes.length);
-        return bytes;
+        return bytes.length === 0 ? undefined : bytes;
       },
       close: () => file.release(),
     });
@@ -180,7 +179,7 @@ export class Descriptor extends Resource {
       write: flags.write === true,
       sync: flags.fileIntegritySync ? 'all' : flags.dataIntegritySync ? 'data' : 'none',
     });
-    return new Descriptor(this.#context, this.#clocks, object);
+    return new Descriptor(this.#context, object);
   }
 
   readlinkAt(path: string): string {
@@ -228,7 +227,9 @@ export class Descriptor extends Resource {
     file.checkWritable();
     this.#context.checkHandles();
     file.retain();
-    return new OutputStream(this.#context, this.#clocks, {
+    return new OutputStream(this.#context, {
+      ready: READY,
+      permit: () => MAX_TRANSFER_BYTES,
       write(bytes) {
         for (let rest = bytes; rest.length > 0; ) {
           const count = writeSome(file, rest);
@@ -270,15 +271,20 @@ export class DirectoryEntryStream extends Resource {
 }
 
 /** The interfaces of wasi:filesystem. */
-export function filesystemInterfaces(context: WasiContext, clocks: Clocks, points: readonly MountPoint[]): Record<string, object> {
+export function filesystemInterfaces(context: WasiContext, points: readonly MountPoint[]): Record<string, object> {
   const preopen = (point: MountPoint): [Descriptor, string] => {
     context.checkHandles();
-    return [new Descriptor(context, clocks, OpenDirectory.rootOf(point)), point.path];
+    return [new Descriptor(context, OpenDirectory.rootOf(point)), point.path];
   };
   return {
-    'wasi:filesystem/types': interfaceOf({ Descriptor, DirectoryEntryStream, filesystemErrorCode: (error: IoError): ErrorCode => IoError.codeOf(error) }),
+    'wasi:filesystem/types': interfaceOf({ Descriptor, DirectoryEntryStream, filesystemErrorCode }),
     'wasi:filesystem/preopens': interfaceOf({ getDirectories: () => (context.allows(Cap.FS_READ | Cap.FS_WRITE) ? points.map(preopen) : []) }),
   };
+}
+
+function filesystemErrorCode(error: IoError): ErrorCode | undefined {
+  const failure = IoError.failureOf(error);
+  return typeof failure === 'string' ? failure : undefined;
 }
 
 function readFrom(file: OpenFile, position: bigint, limit: number): Uint8Array {

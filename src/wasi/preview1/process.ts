@@ -1,11 +1,12 @@
 // Everything of wasi_snapshot_preview1 that is not about files: arguments, environment, clocks, random numbers, waiting, the end, and sockets, of which
 // there are none.
-import { type Clocks, READY, type Waitable } from '../clocks.ts';
+import type { Clocks } from '../clocks.ts';
 import { MONOTONIC_RESOLUTION_NS, WALL_RESOLUTION_NS } from '../clocks.ts';
 import type { Console } from '../console.ts';
 import type { WasiContext } from '../context.ts';
 import { fail } from '../filesystem/errors.ts';
 import type { Random } from '../random.ts';
+import { isReady, READY, type Waitable } from '../waiting.ts';
 import type { DescriptorTable } from './descriptors.ts';
 import { Errno, errnoOf, raise } from './errno.ts';
 import type { GuestMemory } from './memory.ts';
@@ -65,8 +66,8 @@ export function processFunctions({ context, memory, table, console, clocks, rand
       memory.bytes(events, length * EVENT_BYTES);
       context.chargeEntries(length);
       const subscribed = Array.from({ length }, (_, index) => subscriptionAt((subscriptions >>> 0) + index * SUBSCRIPTION_BYTES));
-      clocks.waitForAny(subscribed.map(({ waitable }) => waitable));
-      const ready = subscribed.filter(({ waitable }) => waitable.remainingMs() <= 0);
+      if (!context.waitForAny(subscribed.map(({ waitable }) => waitable))) return;
+      const ready = subscribed.filter(({ waitable }) => isReady(waitable));
       ready.forEach(({ event }, index) => {
         memory.set((events >>> 0) + index * EVENT_BYTES, eventRecord(event));
       });

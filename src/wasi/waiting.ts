@@ -1,0 +1,45 @@
+// What a guest can wait for, in one form for pollables, streams, sockets and subscriptions. How it waits, on the thread or suspended, is the control's
+// business; see `WasiContext.waitForAny`.
+
+/** Something a guest can wait for. */
+export interface Waitable {
+  /** Milliseconds until it is ready: 0 when it is, Infinity when only an event can make it so. */
+  remainingMs(): number;
+  /**
+   * Asks for `wake` to be called, once or more, on the host's event loop, when it may have become ready. Gives what takes that back. Absent where nothing
+   * but time decides.
+   */
+  onChange?(wake: () => void): () => void;
+}
+
+/** What never has to be waited for, such as a file. */
+export const READY: Waitable = Object.freeze({ remainingMs: () => 0 });
+
+export function isReady(waitable: Waitable): boolean {
+  return waitable.remainingMs() <= 0;
+}
+
+/** What host code with callbacks gives a guest to wait for: ready as long as its predicate says so, with {@link notify} at each change. */
+export class Signal implements Waitable {
+  readonly #isReady: () => boolean;
+  readonly #wakes = new Set<() => void>();
+
+  /** @param isReady asked whenever a guest looks. */
+  constructor(isReady: () => boolean) {
+    this.#isReady = isReady;
+  }
+
+  remainingMs(): number {
+    return this.#isReady() ? 0 : Infinity;
+  }
+
+  onChange(wake: () => void): () => void {
+    this.#wakes.add(wake);
+    return () => this.#wakes.delete(wake);
+  }
+
+  /** Wakes who waits: something has changed. */
+  notify(): void {
+    for (const wake of [...this.#wakes]) wake();
+  }
+}
