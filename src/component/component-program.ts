@@ -34,7 +34,7 @@ export function componentProgram(artifact: Artifact, modules: readonly WebAssemb
     });
     const transpiled = glue(guards.scope)((name) => byName.get(name) as WebAssembly.Module, given, instantiateCore);
     const interfaces = selectExports(exports, transpiled, guards);
-    return { functions: bindFunctions(exports, interfaces, resourceCheck(interfaces, given, guards), guards), interfaces };
+    return { functions: bindFunctions(exports, interfaces, resourceCheck(interfaces, given, guards), guards, meter), interfaces };
   };
   return Object.freeze({ kind, bytes, requires, imports, exports, instantiate });
 }
@@ -88,7 +88,13 @@ function memberName(name: string, kind: string): string {
   return place.kind === 'function' ? place.property : place.resource;
 }
 
-function bindFunctions(exports: Program['exports'], interfaces: Interfaces, isResource: ResourceCheck, guards: Guards): Map<string, ExportedFunction> {
+function bindFunctions(
+  exports: Program['exports'],
+  interfaces: Interfaces,
+  isResource: ResourceCheck,
+  guards: Guards,
+  meter: Meter,
+): Map<string, ExportedFunction> {
   const functions = new Map<string, ExportedFunction>();
   for (const { name, kind, type } of exports) {
     if (kind !== 'function') continue;
@@ -100,11 +106,50 @@ function bindFunctions(exports: Program['exports'], interfaces: Interfaces, isRe
       check: (args) => checkArguments(name, type as FunctionType, args, isResource),
       invoke: (args) => {
         guards.reset();
-        return call(...args);
+        return runToEnd(call(...args) as Steps);
+      },
+      invokeAsync: (args) => {
+        guards.reset();
+        return runSuspending(call(...args) as Steps, meter);
       },
     });
   }
   return functions;
+}
+
+/** An exported function of the glue's under way: it yields the function of the core module that is to be called, with its values. */
+type Steps = Generator<readonly [core: Callable, values: readonly unknown[]], unknown, unknown>;
+
+function runToEnd(steps: Steps): unknown {
+  let step = steps.next();
+  while (!step.done) {
+    const [core, values] = step.value;
+    let result: unknown;
+    try {
+      result = core(...values);
+    } catch (error) {
+      step = steps.throw(error);
+      continue;
+    }
+    step = steps.next(result);
+  }
+  return step.value;
+}
+
+async function runSuspending(steps: Steps, meter: Meter): Promise<unknown> {
+  let step = steps.next();
+  while (!step.done) {
+    const [core, values] = step.value;
+    let result: unknown;
+    try {
+      result = await meter.call(core, values);
+    } catch (error) {
+      step = steps.throw(error);
+      continue;
+    }
+    step = steps.next(result);
+  }
+  return step.value;
 }
 
 function callableAt(members: Members, name: string): Callable {

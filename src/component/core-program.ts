@@ -6,6 +6,8 @@ import type { Artifact, MeteredCore } from './artifact.ts';
 import type { ExportedFunction, ImportObject, Program, ProgramInstance } from './program.ts';
 import type { CoreFunctionType } from './types.ts';
 
+type Callable = (...args: unknown[]) => unknown;
+
 /** @param module `artifact.modules[0]`, compiled. */
 export function coreProgram(artifact: Artifact, module: WebAssembly.Module): Program {
   const { kind, bytes, requires, imports, exports } = artifact;
@@ -15,7 +17,7 @@ export function coreProgram(artifact: Artifact, module: WebAssembly.Module): Pro
     const own = meter.instantiate(module, descriptor, provided);
     const functions = new Map<string, ExportedFunction>();
     for (const { name, kind: exported, type } of exports) {
-      if (exported === 'function') functions.set(name, exportedFunction(name, type as CoreFunctionType, own[name] as (...args: unknown[]) => unknown));
+      if (exported === 'function') functions.set(name, exportedFunction(name, type as CoreFunctionType, own[name] as Callable, meter));
     }
     const memory = Object.hasOwn(own, 'memory') ? own.memory : undefined;
     return { functions, interfaces: Object.freeze(Object.create(null)), ...(memory instanceof WebAssembly.Memory && { memory }) };
@@ -23,7 +25,7 @@ export function coreProgram(artifact: Artifact, module: WebAssembly.Module): Pro
   return Object.freeze({ kind, bytes, requires, imports, exports, instantiate });
 }
 
-function exportedFunction(name: string, type: CoreFunctionType, call: (...args: unknown[]) => unknown): ExportedFunction {
+function exportedFunction(name: string, type: CoreFunctionType, call: Callable, meter: Meter): ExportedFunction {
   const foreign = type.results.find((result) => !/^[if](?:32|64)$/.test(result));
   return {
     name,
@@ -36,6 +38,7 @@ function exportedFunction(name: string, type: CoreFunctionType, call: (...args: 
       });
     },
     invoke: (args) => call(...args),
+    invokeAsync: (args) => meter.call(call, args),
   };
 }
 

@@ -79,6 +79,38 @@ const EDITS: readonly Edit[] = [
     leaves: /Object\.defineProperty\(\w+, symbolDispose|\[symbolDispose\] =/,
   },
   {
+    // As a generator, which stands still where the guest is called: whoever runs it calls the guest, at once or so that it can be suspended there.
+    purpose: 'exported functions leave the call of the guest to who runs them',
+    pattern: /return _withGlobalCurrentTaskMeta\((\{\s*taskID: task\.id\(\),\s*componentIdx: task\.componentIdx\(\),\s*fn: )\(\) => \{/g,
+    replacement: 'return $$task(this, $1function* () {',
+    matches: 'any number',
+    leaves: /return _withGlobalCurrentTaskMeta\(\{\s*taskID: task\.id\(/,
+  },
+  {
+    purpose: 'the call of the guest is a step of its own',
+    pattern: /_withGlobalCurrentTaskMeta\((\{\s*taskID: task\.id\(\),\s*componentIdx: task\.componentIdx\(\),\s*fn: \(\) => )(\w+)\((.*)\)(,\s*\}\))/g,
+    replacement: 'yield _withGlobalCurrentTaskMeta($1[$2, [$3]]$4',
+    matches: 'any number',
+    leaves: /(?<!yield )_withGlobalCurrentTaskMeta\(\{\s*taskID: task\.id\(\),\s*componentIdx: task\.componentIdx\(\),\s*fn:/,
+  },
+  {
+    purpose: 'the task of an exported function stays the current one while the guest is suspended',
+    pattern: /(?=function _withGlobalCurrentTaskMeta\(args\) \{)/,
+    replacement: `function* $$task(self, { taskID, componentIdx, fn }) {
+      const previous = CURRENT_TASK_META[componentIdx] ?? null;
+      const previousCurrent = CURRENT_TASK_META.current ?? null;
+      try {
+        CURRENT_TASK_META.current = CURRENT_TASK_META[componentIdx] = { taskID, componentIdx };
+        return yield* fn.call(self);
+      } finally {
+        CURRENT_TASK_META[componentIdx] = previous;
+        CURRENT_TASK_META.current = previousCurrent;
+      }
+    }
+    `,
+    matches: 'at most once',
+  },
+  {
     purpose: 'errors of results are of the public class',
     pattern: /^(\s*)class ComponentError extends Error \{/m,
     replacement: '$1class TranspiledComponentError extends Error {',

@@ -60,6 +60,8 @@ export interface ExportedFunction {
    * @throws ComponentError with the payload when a WIT `result` is an error.
    */
   invoke(args: unknown[]): unknown;
+  /** The same inside {@link Meter.runAsync}: where the engine can, the guest is suspended while it waits. */
+  invokeAsync(args: unknown[]): Promise<unknown>;
 }
 
 /** One running guest's functions and objects. */

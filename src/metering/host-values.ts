@@ -4,13 +4,14 @@ import type { FunctionType, ValueType } from '../wasm/types.ts';
 
 /** What a function import's type asks of the host. */
 export interface HostSignature {
+  readonly params: readonly ValueType[];
   readonly results: readonly ValueType[];
   /** Whether no JavaScript function can be called by it: the engine throws at the guest each time. */
   readonly opaque: boolean;
 }
 
 export function hostSignature({ params, results }: FunctionType): HostSignature {
-  return { results, opaque: [...params, ...results].some((type) => OPAQUE.has(type)) };
+  return { params, results, opaque: [...params, ...results].some((type) => OPAQUE.has(type)) };
 }
 
 const OPAQUE: ReadonlySet<string> = new Set(['v128', 'exnref', 'nullexnref', '(ref exn)', '(ref noexn)']);

@@ -11,6 +11,7 @@ import { FuelProfile, type Profile } from './profile.ts';
 import type { MeterDescriptor } from './rewrite.ts';
 import { instantiateStringBuiltins, isStringBuiltin, type StringBuiltins } from './string-builtins.ts';
 import { stackHere, stackOf, StopPlaces } from './stop-place.ts';
+import { CAN_SUSPEND, isRepeatable, Suspender, type Wait } from './suspension.ts';
 import { connectSlots, trap } from './trap.ts';
 
 /** The limits that a meter keeps by itself. */
@@ -32,8 +33,11 @@ export interface Usage {
   readonly hostCalls: number;
 }
 
-/** Takes what ends a wait, and gives what takes it back. */
-type Subscribe = (wake: () => void) => () => void;
+/** What a call threw. */
+interface Failure {
+  readonly error: unknown;
+}
+
 type HostFunction = (...values: unknown[]) => unknown;
 /** What a core module imports: module name, then name. */
 export type CoreImports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -81,11 +85,20 @@ export class Meter {
   #profile: FuelProfile | undefined;
   /** Whether one without is. */
   #unprofiled = false;
+  readonly #suspender: Suspender | undefined;
+  /** Whether the guest runs on a stack that can be put aside. */
+  #suspendable = false;
+  /** Host functions that run, each called by the guest inside of the one before. */
+  #hostDepth = 0;
+  /** Units charged so far for what the host did, as it were on one account for all calls. */
+  #hostUnits = 0;
   /** Bytes of the memories when they were let go of. */
   #released: number | undefined;
 
-  constructor(limits: MeterLimits) {
+  /** @param suspends whether guests that wait are to be suspended, in calls by {@link runAsync} and {@link call}, where the engine can. */
+  constructor(limits: MeterLimits, suspends = false) {
     this.#limits = limits;
+    if (suspends && CAN_SUSPEND) this.#suspender = new Suspender(() => this.#isOver());
     this.#slots = connectSlots(
       (reason) => this.#slowPath(reason),
       (kind, delta) => this.#grow(kind, delta >>> 0),
@@ -137,29 +150,50 @@ export class Meter {
    * @throws GloveportError with the code of what happened, GUEST_POISONED when it was stopped before.
    */
   run<Result>(work: () => Result): Result {
-    if (this.#running) throw new GloveportError('INVALID_STATE', 'the guest is running: a host function that it calls cannot call it back');
-    if (this.#reason !== undefined) throw poisonedBy(this.#reason);
-    this.#begin();
-    let failure: { readonly error: unknown } | undefined;
+    this.#enter();
+    let failure: Failure | undefined;
     let result: Result | undefined;
     try {
       result = work();
     } catch (error) {
       failure = { error };
-      if (this.#reason === undefined && !isGuestValue(error)) this.#forfeit();
     }
-    this.#end();
-    if (failure !== undefined) {
-      if (this.#reason === undefined && isGuestValue(failure.error)) throw failure.error;
-      this.#halt(this.#reason ?? this.#explain(failure.error), stackOf(failure.error));
-    }
-    if (this.#reason !== undefined) throw this.#reason;
+    this.#leave(failure);
     return result as Result;
+  }
+
+  /** The same for work in which the guest may be suspended, see {@link call}. The guest is running until the promise is settled. */
+  async runAsync<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.#enter();
+    let failure: Failure | undefined;
+    let result: Result | undefined;
+    try {
+      result = await work();
+    } catch (error) {
+      failure = { error };
+    }
+    this.#leave(failure);
+    return result as Result;
+  }
+
+  /**
+   * Calls a function that a module of the guest's exports, inside {@link runAsync}: a host function that waits then suspends the guest, as long as nothing of
+   * the host is between the two. Without JSPI, and for meters that do not suspend, it is a plain call.
+   */
+  async call(guest: HostFunction, values: readonly unknown[]): Promise<unknown> {
+    if (this.#suspender === undefined) return guest(...values);
+    this.#suspendable = true;
+    try {
+      return await this.#suspender.call(guest, values);
+    } finally {
+      this.#suspendable = false;
+    }
   }
 
   /** Stops the guest for good from outside, or from a host function: it ends at its next check. Does nothing when it has stopped already. */
   abort(reason: GloveportError): void {
     this.#halt(reason);
+    this.#suspender?.wake();
   }
 
   /** Lets go of the guest's memories and tables; {@link usage} stays. Called after {@link abort}, at the end of a call that is still running. */
@@ -209,6 +243,7 @@ export class Meter {
   #link(module: EngineModule, { functionImports }: MeterDescriptor, imports: CoreImports): WebAssembly.Imports {
     let functions = 0;
     const linked: Record<string, Record<string, WebAssembly.ImportValue>> = Object.create(null);
+    const repeatable: { readonly from: string; readonly name: string; readonly signature: HostSignature }[] = [];
     for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
       const signature = kind === 'function' ? functionImports[functions++] : undefined;
       const provided = Object.hasOwn(imports, from) ? imports[from] : undefined;
@@ -222,10 +257,28 @@ export class Meter {
         });
       }
       linked[from] ??= Object.create(null) as Record<string, WebAssembly.ImportValue>;
-      linked[from][name] = signature && this.#isHostFunction(value) ? this.#guardAs(value, signature, from, name) : (value as WebAssembly.ImportValue);
+      if (signature !== undefined && this.#isHostFunction(value)) {
+        linked[from][name] = this.#guardAs(value, signature, from, name);
+        if (isRepeatable(signature)) repeatable.push({ from, name, signature });
+      } else {
+        linked[from][name] = value as WebAssembly.ImportValue;
+      }
       // What is another instance's of the same guest is in the set already.
       if (kind === 'memory') this.#memories.add(value as WebAssembly.Memory);
       if (kind === 'table') this.#tables.add(value as WebAssembly.Table);
+    }
+    if (this.#suspender !== undefined && repeatable.length > 0) {
+      const members = repeatable.map(({ from }) => linked[from] as Record<string, HostFunction>);
+      const guarded = repeatable.map(({ name }, index) => members[index]?.[name] as HostFunction);
+      const repeating = this.#suspender.repeat(
+        repeatable.map(({ signature }) => signature),
+        guarded,
+      );
+      for (const [index, { name }] of repeatable.entries()) {
+        const repeat = repeating[index] as HostFunction;
+        (members[index] as Record<string, HostFunction>)[name] = repeat;
+        this.#guestFunctions.add(repeat);
+      }
     }
     return linked;
   }
@@ -288,21 +341,52 @@ export class Meter {
   #guard(host: HostFunction, convert: (result: unknown) => unknown): HostFunction {
     const guarded: HostFunction = (...values) => {
       this.#hostCalls++;
+      const before = this.#hostUnits;
       this.#charge(prices.hostCall + values.length * prices.hostValue);
       let result: unknown;
+      this.#hostDepth++;
       try {
         result = convert(host(...values));
       } catch (error) {
         // It may come from the guest, which the host function has called.
         if (this.#reason === undefined && isTrap(error)) this.#forfeit();
         this.#halt(this.#reason ?? this.#explain(error), `${stackOf(error)}\n${stackHere()}`);
+      } finally {
+        this.#hostDepth--;
       }
+      if (this.#suspender?.asked) this.#takeBack(before);
       if (this.#remainingMs() < 0) this.#halt(this.#deadline());
       if (this.#reason !== undefined) trap();
       return result;
     };
     const profile = this.#profile;
     return profile === undefined ? guarded : (...values) => profile.attribute(() => guarded(...values));
+  }
+
+  // A host function will be called again, as if this time had not been: how often is a matter of time, and fuel is not.
+  #takeBack(before: number): void {
+    const units = this.#hostUnits - before;
+    this.#hostCalls--;
+    this.#hostUnits = before;
+    if (this.#reason !== undefined) return;
+    this.#free += units;
+    this.#profile?.charge(-units);
+  }
+
+  #enter(): void {
+    if (this.#running) throw new GloveportError('INVALID_STATE', 'the guest is running: a host function that it calls cannot call it back');
+    if (this.#reason !== undefined) throw poisonedBy(this.#reason);
+    this.#begin();
+  }
+
+  #leave(failure: Failure | undefined): void {
+    if (failure !== undefined && this.#reason === undefined && !isGuestValue(failure.error)) this.#forfeit();
+    this.#end();
+    if (failure !== undefined) {
+      if (this.#reason === undefined && isGuestValue(failure.error)) throw failure.error;
+      this.#halt(this.#reason ?? this.#explain(failure.error), stackOf(failure.error));
+    }
+    if (this.#reason !== undefined) throw this.#reason;
   }
 
   #begin(): void {
@@ -367,6 +451,7 @@ export class Meter {
     if (this.#reason !== undefined) return false;
     if (units > this.#free) this.#collect();
     this.#free -= units;
+    this.#hostUnits += units;
     this.#profile?.charge(units);
     if (this.#free < 0) this.#halt(this.#exhausted());
     else if (units > LONG_CHARGE && this.#remainingMs() < 0) this.#halt(this.#deadline());
@@ -452,13 +537,25 @@ export class Meter {
     for (const counter of this.#counters) counter.value = STOPPED;
   }
 
-  #waitFor(milliseconds: number, onChange?: Subscribe): boolean {
+  #waitFor(milliseconds: number, onChange: Wait['onChange']): boolean {
+    if (this.#suspender !== undefined && this.#suspendable && this.#hostDepth === 1) {
+      const remaining = Math.max(0, this.#remainingMs());
+      // A little after the deadline, at the deadline.
+      this.#suspender.ask({ milliseconds: Math.min(milliseconds, remaining + 1), onChange });
+      return false;
+    }
     if (onChange !== undefined) this.#stop(unwaitable());
     const remaining = this.#remainingMs();
     const wait = Math.min(milliseconds, Math.max(0, remaining));
     if (wait > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, wait);
     if (milliseconds > remaining) this.#stop(this.#deadline());
     return true;
+  }
+
+  // At the end of a wait.
+  #isOver(): boolean {
+    if (this.#remainingMs() < 0) this.#halt(this.#deadline());
+    return this.#reason !== undefined;
   }
 
   #remainingMs(): number {

@@ -3,7 +3,7 @@
 // programs burn: raise REWRITER_VERSION with it.
 
 /** Names the rewriter's output; part of every cache key. */
-export const REWRITER_VERSION: string = '2';
+export const REWRITER_VERSION: string = '3';
 
 export const prices = Object.freeze({
   /** Head of a loop, each time round: its check. */

@@ -13,6 +13,15 @@ export function trap(): never {
   return trapping();
 }
 
+/** The trap itself, for who has to hand it on instead of running into it. */
+export function trapError(): unknown {
+  try {
+    trap();
+  } catch (error) {
+    return error;
+  }
+}
+
 /** The slots as functions of WebAssembly, in their order: `[i32] → [i32]`, `[i32 i32] → [i32]` and `[i64] → [i64]`. */
 export function connectSlots(
   slowPath: (reason: number) => number,

@@ -1,4 +1,4 @@
-// Runs a guest on the caller's own thread. A call blocks it until the guest returns, or until fuel or deadline end.
+// Runs a guest on the caller's own thread. A call holds it until the guest returns or waits, or until fuel or deadline end.
 import { type ExportedFunction, findFunction, type Program, type ProgramInstance } from '../component/program.ts';
 import { describeValue, GloveportError } from '../errors.ts';
 import { Meter } from '../metering/meter.ts';
@@ -24,7 +24,7 @@ class InlineIsolate implements Isolate {
   #instance: ProgramInstance | undefined;
 
   constructor(program: Program, policy: Policy) {
-    this.#meter = new Meter(policy.limits);
+    this.#meter = new Meter(policy.limits, true);
     this.#stdout = openOutput(policy.stdout, 1);
     this.#stderr = openOutput(policy.stderr, 2);
     const { control } = this.#meter;
@@ -69,7 +69,9 @@ class InlineIsolate implements Isolate {
   }
 
   async call(name: string, args: readonly unknown[]): Promise<unknown> {
-    return this.callSync(name, args);
+    const target = this.#function(name);
+    const checked = target.check(args);
+    return this.#meter.runAsync(() => target.invokeAsync(checked));
   }
 
   callSync(name: string, args: readonly unknown[]): unknown {

@@ -41,12 +41,12 @@ function guardClass(original: Class, functions: readonly ExportedFunction[], met
     throw new TypeError('this resource has no constructor');
   };
   for (const target of functions) {
-    const call = (args: unknown[]): unknown => {
+    const call = (args: unknown[]): Promise<unknown> => {
       const checked = target.check(args);
-      return meter.run(() => target.invoke(checked));
+      return meter.runAsync(() => target.invokeAsync(checked));
     };
     const place = placeOf(splitName(target.name)[1]);
-    if (place.kind === 'constructor') construct = ((args: unknown[]) => call(args)) as typeof construct;
+    if (place.kind === 'constructor') construct = ((args: unknown[]) => meter.run(() => target.invoke(target.check(args)))) as typeof construct;
     else if (place.kind === 'static') define(original, place.property, async (...args: unknown[]) => call(args));
     else if (place.kind === 'method' && place.property === 'then') {
       // An object with such a method would take over every promise that it is returned through; `guest.call('…#[method]name.then', object)` reaches it.

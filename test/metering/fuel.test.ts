@@ -62,7 +62,7 @@ describe('fuel', () => {
   it('has its prices under a version', () => {
     expect([REWRITER_VERSION, prices]).toMatchInlineSnapshot(`
       [
-        "2",
+        "3",
         {
           "bulkArrayShift": 2,
           "bulkMemoryShift": 2,

@@ -1,0 +1,211 @@
+// How a guest waits without blocking its thread (WebAssembly JavaScript Promise Integration): a host function that has to wait returns at once, the guest's
+// stack is put aside until the wait is over, and the host function is called again. Engines without JSPI have none of this.
+import type { EngineModule } from '../wasm/engine.ts';
+import type { FunctionType } from '../wasm/types.ts';
+import { Writer } from '../wasm/writer.ts';
+import { trapError } from './trap.ts';
+
+type Callable = (...values: unknown[]) => unknown;
+
+// Newer than the types of some engines.
+const { Suspending, promising } = WebAssembly as typeof WebAssembly & {
+  Suspending?: new (host: () => Promise<void>) => object;
+  promising?: (guest: Callable) => (...values: unknown[]) => Promise<unknown>;
+};
+
+/** Whether this engine can put a guest's stack aside. */
+export const CAN_SUSPEND: boolean = Suspending !== undefined && promising !== undefined;
+
+/** What a host function waits for. */
+export interface Wait {
+  /** Infinity: for an event only. */
+  readonly milliseconds: number;
+  /** Takes what ends the wait early, and gives what takes that back. */
+  readonly onChange: ((wake: () => void) => () => void) | undefined;
+}
+
+/** The longest time that timers of engines take. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Puts one guest aside, one wait at a time. */
+export class Suspender {
+  readonly #isStopped: () => boolean;
+  /** 1 from when a host function has asked to be called again until the guest is put aside. */
+  readonly #asked = new WebAssembly.Global({ value: 'i32', mutable: true }, 0);
+  readonly #suspending: object;
+  readonly #promising = new WeakMap<Callable, (...values: unknown[]) => Promise<unknown>>();
+  #wait: Wait | undefined;
+  #wake: (() => void) | undefined;
+
+  /** @param isStopped asked at the end of each wait: a guest that was stopped meanwhile goes on only to end in a trap. */
+  constructor(isStopped: () => boolean) {
+    this.#isStopped = isStopped;
+    this.#suspending = new (Suspending as NonNullable<typeof Suspending>)(() => this.#suspend());
+  }
+
+  /** `host` functions as functions of WebAssembly, each called again for as long as it asks for a wait. */
+  repeat(signatures: readonly FunctionType[], hosts: readonly Callable[]): Callable[] {
+    const imports: Record<string, WebAssembly.ImportValue> = Object.create(null);
+    imports.suspend = this.#suspending as WebAssembly.ImportValue;
+    imports.asked = this.#asked;
+    for (const [index, host] of hosts.entries()) imports[index] = host;
+    const { exports } = new WebAssembly.Instance(repeatingModule(signatures), { '': imports });
+    return hosts.map((_, index) => exports[index] as Callable);
+  }
+
+  /** Calls `guest`, a function that a module exports, so that host functions which it calls directly may ask for waits. */
+  call(guest: Callable, values: readonly unknown[]): Promise<unknown> {
+    let call = this.#promising.get(guest);
+    if (call === undefined) {
+      call = (promising as NonNullable<typeof promising>)(guest);
+      this.#promising.set(guest, call);
+    }
+    return call(...values);
+  }
+
+  /** Asked by a host function: as soon as it has returned, the guest is put aside. */
+  ask(wait: Wait): void {
+    this.#wait = wait;
+    this.#asked.value = 1;
+  }
+
+  /** Whether the host function that has just returned has asked. */
+  get asked(): boolean {
+    return this.#wait !== undefined;
+  }
+
+  /** Ends the wait, if there is one. */
+  wake(): void {
+    this.#wake?.();
+  }
+
+  #suspend(): Promise<void> {
+    const { milliseconds, onChange } = this.#wait as Wait;
+    this.#wait = undefined;
+    this.#asked.value = 0;
+    return new Promise((resolve, reject) => {
+      let unsubscribe: (() => void) | undefined;
+      const end = (): void => {
+        if (this.#wake !== end) return;
+        this.#wake = undefined;
+        clearTimeout(timer);
+        unsubscribe?.();
+        // A guest can catch what a promise is rejected with, unless it is a trap.
+        if (this.#isStopped()) reject(trapError());
+        else resolve();
+      };
+      this.#wake = end;
+      const timer = setTimeout(end, Math.min(Math.ceil(milliseconds), MAX_TIMER_MS));
+      unsubscribe = onChange?.(end);
+    });
+  }
+}
+
+/** Whether functions of this type can be repeated: their values need no types of the guest's own. */
+export function isRepeatable({ params, results }: FunctionType): boolean {
+  return [...params, ...results].every((type) => TYPE_CODES.has(type));
+}
+
+const TYPE_CODES: ReadonlyMap<string, number> = new Map([
+  ['i32', 0x7f],
+  ['i64', 0x7e],
+  ['f32', 0x7d],
+  ['f64', 0x7c],
+  ['externref', 0x6f],
+]);
+
+// Guests of one program ask for the same again and again; only small ones are worth keeping, and not for ever.
+const modules = new Map<string, EngineModule>();
+const MAX_MODULES = 256;
+
+function repeatingModule(signatures: readonly FunctionType[]): EngineModule {
+  const key = signatures.map(({ params, results }) => `${params.join()}>${results.join()}`).join(';');
+  let module = modules.get(key);
+  if (module === undefined) {
+    module = new WebAssembly.Module(assemble(signatures));
+    if (modules.size >= MAX_MODULES) modules.clear();
+    modules.set(key, module);
+  }
+  return module;
+}
+
+// (module (import "" "suspend" (func)) (import "" "asked" (global (mut i32))) and for each signature, by its index:
+//   (import "" "0" (func $host …)) (func (export "0") … (loop (call $host …) (local.set …) (if (global.get 0) (then (call 0) (br 1)))) (local.get …)))
+function assemble(signatures: readonly FunctionType[]): Uint8Array<ArrayBuffer> {
+  const count = signatures.length;
+  const writer = new Writer();
+  writer.append([0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+  const section = (id: number, write: (inner: Writer) => void): void => {
+    writer.u8(id);
+    writer.sized(write);
+  };
+  section(1, (types) => {
+    types.u32(count + 1);
+    types.append([0x60, 0, 0]);
+    for (const { params, results } of signatures) {
+      types.u8(0x60);
+      valueTypes(types, params);
+      valueTypes(types, results);
+    }
+  });
+  section(2, (imports) => {
+    imports.u32(count + 2);
+    for (const [name, kind] of [
+      ['suspend', [0x00, 0]],
+      ['asked', [0x03, 0x7f, 1]],
+    ] as const) {
+      imports.name('');
+      imports.name(name);
+      imports.append(kind);
+    }
+    for (let index = 0; index < count; index++) {
+      imports.name('');
+      imports.name(String(index));
+      imports.u8(0x00);
+      imports.u32(index + 1);
+    }
+  });
+  section(3, (functions) => {
+    functions.u32(count);
+    for (let index = 0; index < count; index++) functions.u32(index + 1);
+  });
+  section(7, (exports) => {
+    exports.u32(count);
+    for (let index = 0; index < count; index++) {
+      exports.name(String(index));
+      exports.u8(0x00);
+      exports.u32(count + 1 + index);
+    }
+  });
+  section(10, (bodies) => {
+    bodies.u32(count);
+    for (const [index, signature] of signatures.entries()) bodies.sized((body) => repeatingBody(body, index + 1, signature));
+  });
+  return new Uint8Array(writer.view());
+}
+
+function repeatingBody(body: Writer, host: number, { params, results }: FunctionType): void {
+  body.u32(results.length);
+  for (const type of results) {
+    body.u32(1);
+    body.u8(TYPE_CODES.get(type) as number);
+  }
+  body.append([0x03, 0x40]);
+  for (let index = 0; index < params.length; index++) local(body, 0x20, index);
+  body.u8(0x10);
+  body.u32(host);
+  for (let index = results.length - 1; index >= 0; index--) local(body, 0x21, params.length + index);
+  body.append([0x23, 0, 0x04, 0x40, 0x10, 0, 0x0c, 1, 0x0b, 0x0b]);
+  for (let index = 0; index < results.length; index++) local(body, 0x20, params.length + index);
+  body.u8(0x0b);
+}
+
+function local(body: Writer, operator: number, index: number): void {
+  body.u8(operator);
+  body.u32(index);
+}
+
+function valueTypes(writer: Writer, types: FunctionType['params']): void {
+  writer.u32(types.length);
+  for (const type of types) writer.u8(TYPE_CODES.get(type) as number);
+}
