@@ -30,6 +30,9 @@ export interface ProcessEnvironment {
 
 /** Each function throws its error; `functions.ts` makes an errno of it. */
 export function processFunctions({ context, memory, table, console, clocks, random, args, variables }: ProcessEnvironment) {
+  // When a poll began that the guest was suspended in: it is made again, and its timeouts are relative.
+  let suspendedAt: bigint | undefined;
+
   return {
     args_get(pointers: number, buffer: number): void {
       setStrings(args, pointers, buffer);
@@ -65,8 +68,13 @@ export function processFunctions({ context, memory, table, console, clocks, rand
       if (length === 0 || length > MAX_SUBSCRIPTIONS) fail('invalid');
       memory.bytes(events, length * EVENT_BYTES);
       context.chargeEntries(length);
-      const subscribed = Array.from({ length }, (_, index) => subscriptionAt((subscriptions >>> 0) + index * SUBSCRIPTION_BYTES));
-      if (!context.waitForAny(subscribed.map(({ waitable }) => waitable))) return;
+      const start = suspendedAt ?? clocks.monotonic();
+      suspendedAt = undefined;
+      const subscribed = Array.from({ length }, (_, index) => subscriptionAt((subscriptions >>> 0) + index * SUBSCRIPTION_BYTES, start));
+      if (!context.waitForAny(subscribed.map(({ waitable }) => waitable))) {
+        suspendedAt = start;
+        return;
+      }
       const ready = subscribed.filter(({ waitable }) => isReady(waitable));
       ready.forEach(({ event }, index) => {
         memory.set((events >>> 0) + index * EVENT_BYTES, eventRecord(event));
@@ -112,14 +120,14 @@ export function processFunctions({ context, memory, table, console, clocks, rand
     );
   }
 
-  function subscriptionAt(pointer: number): { readonly waitable: Waitable; readonly event: PollEvent } {
+  function subscriptionAt(pointer: number, start: bigint): { readonly waitable: Waitable; readonly event: PollEvent } {
     const userdata = memory.u64(pointer);
     const type = memory.u8(pointer + 8);
     const quiet = { userdata, errno: Errno.SUCCESS, type, available: 0n, hangup: false };
     if (type === EventType.CLOCK) {
       let waitable = READY;
       const errno = errnoOf(() => {
-        waitable = timeout(memory.u32(pointer + 16), memory.u64(pointer + 24), (memory.u16(pointer + 40) & ABSOLUTE) !== 0);
+        waitable = timeout(memory.u32(pointer + 16), memory.u64(pointer + 24), (memory.u16(pointer + 40) & ABSOLUTE) !== 0, start);
       });
       return { waitable, event: { ...quiet, errno } };
     }
@@ -137,8 +145,8 @@ export function processFunctions({ context, memory, table, console, clocks, rand
     return { waitable: READY, event: { ...event, errno } };
   }
 
-  function timeout(clock: number, time: bigint, absolute: boolean): Waitable {
-    if (!absolute) return clocks.after(time);
+  function timeout(clock: number, time: bigint, absolute: boolean, start: bigint): Waitable {
+    if (!absolute) return clocks.at(start + time);
     return isWall(clock) ? clocks.atWall(time) : clocks.at(time);
   }
 }
