@@ -354,7 +354,8 @@ export class Meter {
       } finally {
         this.#hostDepth--;
       }
-      if (this.#suspender?.asked) this.#takeBack(before);
+      // What the host function calls in the guest, to hand over its result, may call the host as well; only the outermost has asked.
+      if (this.#hostDepth === 0 && this.#suspender?.granted()) this.#takeBack(before);
       if (this.#remainingMs() < 0) this.#halt(this.#deadline());
       if (this.#reason !== undefined) trap();
       return result;

@@ -30,7 +30,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Puts one guest aside, one wait at a time. */
 export class Suspender {
   readonly #isStopped: () => boolean;
-  /** 1 from when a host function has asked to be called again until the guest is put aside. */
+  /** 1 from the return of a host function that has to be called again until the guest is put aside. */
   readonly #asked = new WebAssembly.Global({ value: 'i32', mutable: true }, 0);
   readonly #suspending: object;
   readonly #promising = new WeakMap<Callable, (...values: unknown[]) => Promise<unknown>>();
@@ -63,15 +63,16 @@ export class Suspender {
     return call(...values);
   }
 
-  /** Asked by a host function: as soon as it has returned, the guest is put aside. */
+  /** Keeps what a host function wants to wait for until it has returned. */
   ask(wait: Wait): void {
     this.#wait = wait;
-    this.#asked.value = 1;
   }
 
-  /** Whether the host function that has just returned has asked. */
-  get asked(): boolean {
-    return this.#wait !== undefined;
+  /** Whether the host function that has just returned has asked: then the guest is put aside as soon as it has the control back. */
+  granted(): boolean {
+    if (this.#wait === undefined) return false;
+    this.#asked.value = 1;
+    return true;
   }
 
   /** Ends the wait, if there is one. */

@@ -176,6 +176,50 @@ describe('a wait', () => {
   });
 });
 
+// `poll` gives a list, which the host puts where `realloc` says, also when the list is thrown away because the guest has to wait.
+const POLLING = `(component
+  (import "wasi:io/poll@0.2.0" (instance $poll
+    (export "pollable" (type $pollable (sub resource)))
+    (export "poll" (func (param "in" (list (borrow $pollable))) (result (list u32))))))
+  (alias export $poll "pollable" (type $pollable))
+  (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
+    (alias outer 1 $pollable (type $p)) (export "pollable" (type (eq $p)))
+    (export "now" (func (result u64)))
+    (export "subscribe-duration" (func (param "when" u64) (result (own $p))))))
+  (core func $now (canon lower (func $clock "now")))
+  (core func $subscribe (canon lower (func $clock "subscribe-duration")))
+  (core module $lib
+    (import "" "now" (func $now (result i64)))
+    (memory (export "memory") 1)
+    (global $calls (export "calls") (mut i32) (i32.const 0))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (drop (call $now))
+      (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+      (i32.const 1024)))
+  (core instance $lib (instantiate $lib (with "" (instance (export "now" (func $now))))))
+  (core func $poll (canon lower (func $poll "poll") (memory (core memory $lib "memory")) (realloc (core func $lib "realloc"))))
+  (core module $m
+    (import "" "poll" (func $poll (param i32 i32 i32)))
+    (import "" "subscribe" (func $subscribe (param i64) (result i32)))
+    (import "lib" "memory" (memory 1))
+    (import "lib" "calls" (global $calls (mut i32)))
+    (func (export "handed-over") (param i64) (result i32)
+      (i32.store (i32.const 0) (call $subscribe (i64.mul (local.get 0) (i64.const 1000000))))
+      (call $poll (i32.const 0) (i32.const 1) (i32.const 16))
+      (global.get $calls)))
+  (core instance $i (instantiate $m (with "lib" (instance $lib)) (with "" (instance (export "poll" (func $poll)) (export "subscribe" (func $subscribe))))))
+  (func (export "handed-over") (param "ms" u64) (result u32) (canon lift (core func $i "handed-over"))))`;
+
+test('a wait is not disturbed by imports that are called while its result is handed over', async () => {
+  const source = new Uint8Array(await parse(POLLING));
+  const sandbox = new Sandbox({ grant: Cap.TIME });
+  await using guest = await sandbox.load(source);
+  // Once for the list that is thrown away, and once for the real one.
+  expect(await guest.call('handed-over', 30n)).toBe(2);
+  await using blocked = await sandbox.load(source);
+  expect(blocked.callSync('handed-over', 30n)).toBe(1);
+});
+
 test('recursion without end is found on the stack of a suspendable call too', async () => {
   const source = await wat(`(module
     (import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))
