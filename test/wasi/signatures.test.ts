@@ -1,11 +1,13 @@
 // The types with which programs import the functions of WASI: the real ones link, in every minor version, and lies do not.
-import { parse } from '@bytecodealliance/jco';
+import { readFile } from 'node:fs/promises';
+import { componentEmbed, componentNew, parse } from '@bytecodealliance/jco';
 import { describe, expect, test } from 'vitest';
 import { guest } from '../../guest-examples/build.ts';
 import type { ProgramImport } from '../../src/component/program.ts';
 import type { FunctionType, WitType } from '../../src/component/types.ts';
 import { compile, Sandbox } from '../../src/index.ts';
-import { wasiSignatures } from '../../src/wasi/component/signatures.ts';
+import { withoutVersion } from '../../src/component/naming.ts';
+import { WASI_INTERFACES } from '../../src/wasi/component/signatures.ts';
 import { providedFunctions } from '../../src/wasi/requirements.ts';
 import { checkSignature } from '../../src/wasi/signatures.ts';
 import { wat } from '../support/wat.ts';
@@ -16,11 +18,20 @@ const find = (name: string): ProgramImport & { type: FunctionType } => imports.f
 const codeOf = (wanted: ProgramImport): unknown => (thrownBy(() => checkSignature(wanted)) as { code?: string } | undefined)?.code;
 
 describe('the signatures of WASI 0.2', () => {
-  test('are known of exactly the functions that the host has', () => {
-    const functions = [...providedFunctions()].filter(([module]) => module.startsWith('wasi:'));
-    const provided = functions.map(([module, names]) => [module, names.filter((name) => !name.startsWith('[resource-drop]')).sort()]);
-    const known = [...wasiSignatures()].map(([module, names]) => [module, [...names].sort()]);
-    expect(Object.fromEntries(known)).toEqual(Object.fromEntries(provided.filter(([, names]) => names?.length)));
+  test('are those of its WIT, all of them and no more', async () => {
+    const { imports } = await compile(await wasiImporter());
+    expect(imports.map((wanted) => [wanted.module, wanted.name, codeOf(wanted)])).toEqual(imports.map(({ module, name }) => [module, name, undefined]));
+    const declared = imports.map(({ module, kind, name }) => `${withoutVersion(module)} ${kind} ${name}`);
+    const known = [...WASI_INTERFACES].flatMap(([module, { functions, resources }]) => [
+      ...[...functions.keys()].map((name) => `${module} function ${name}`),
+      ...resources.map((name) => `${module} resource ${name}`),
+    ]);
+    expect(known.sort()).toEqual(declared.sort());
+  });
+
+  test('go with a capability, but for what guests export', () => {
+    const provided = [...providedFunctions().keys()].filter((module) => module.startsWith('wasi:'));
+    expect([...provided, 'wasi:http/incoming-handler'].sort()).toEqual([...WASI_INTERFACES.keys()].sort());
   });
 
   test.each(['0.2.0', '0.2.3', '0.2.12'])('fit what a real component imports, as version %s', (version) => {
@@ -110,6 +121,20 @@ describe('the signatures of preview 1', () => {
     }
   });
 });
+
+// A component that imports every function of the newest WASI 0.2, unstable ones included, out of the WIT that comes with jco.
+async function wasiImporter(): Promise<Uint8Array> {
+  const folder = new URL('../../node_modules/@bytecodealliance/jco/lib/wit/builtin/0.2.12/', import.meta.url);
+  const names = ['io', 'clocks', 'random', 'cli', 'filesystem', 'sockets', 'http'];
+  const packages = await Promise.all(names.map((name) => readFile(new URL(`wasi-${name}/package.wit`, folder), 'utf8')));
+  const nested = packages.map((text) => `${text.replace(/^package ([^;]+);/m, 'package $1 {')}}`);
+  const interfaces = packages.flatMap((text, index) =>
+    [...text.matchAll(/^interface ([a-z-]+) \{$/gm)].map(([, name]) => `wasi:${names[index]}/${name}@0.2.12`),
+  );
+  const own = interfaces.filter((name) => !name.startsWith('wasi:cli/run@')).map((name) => `import ${name};`);
+  const witSource = ['package test:all;', 'world all {', ...own, '}', ...nested].join('\n');
+  return componentNew(await componentEmbed({ witSource, dummy: true, features: { tag: 'all' } }), []);
+}
 
 function combinations(letters: string, length: number): string[] {
   const shorter = length === 1 ? [''] : combinations(letters, length - 1);
