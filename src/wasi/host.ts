@@ -9,6 +9,7 @@ import { cliInterfaces } from './component/cli.ts';
 import { clockInterfaces, randomInterfaces } from './component/clocks-random.ts';
 import { filesystemInterfaces } from './component/filesystem.ts';
 import { ioInterfaces } from './component/io.ts';
+import { interfaceOf } from './component/resource.ts';
 import { Console, type OutputSink } from './console.ts';
 import { WasiContext } from './context.ts';
 import { covers, guestPath, type Mount, MountPoint } from './filesystem/mount.ts';
@@ -63,17 +64,14 @@ export class WasiHost {
   }
 
   /** The interfaces of WASI 0.2 by name without version, in jco's calling conventions, without a prototype. */
-  component(): Readonly<Record<string, object>> {
-    return Object.freeze(
-      Object.assign(
-        Object.create(null) as Record<string, object>,
-        cliInterfaces(this.#context, this.#console, this.#policy),
-        clockInterfaces(this.#context, this.#clocks),
-        filesystemInterfaces(this.#context, this.#points),
-        ioInterfaces(this.#context),
-        randomInterfaces(this.#random),
-      ),
-    );
+  component() {
+    return interfaceOf({
+      ...cliInterfaces(this.#context, this.#console, this.#policy),
+      ...clockInterfaces(this.#context, this.#clocks),
+      ...filesystemInterfaces(this.#context, this.#points),
+      ...ioInterfaces(this.#context),
+      ...randomInterfaces(this.#random),
+    });
   }
 
   /**

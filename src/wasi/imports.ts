@@ -67,7 +67,7 @@ interface Provided {
 type Provider = (wanted: ProgramImport) => Provided | undefined;
 
 function componentProvider(wasi: WasiHost, hosts: HostFunctions, control: GuestControl): Provider {
-  const interfaces = wasi.component();
+  const interfaces: Readonly<Record<string, object>> = wasi.component();
   return (wanted) => {
     const key = wanted.module === '' ? wanted.name : withoutVersion(wanted.module);
     if (wanted.module === '') {

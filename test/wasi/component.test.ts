@@ -147,7 +147,7 @@ describe('required capabilities', () => {
   test('are known of exactly the functions that the host has', () => {
     const { host } = makeHost();
     const functions = providedFunctions();
-    for (const [module, object] of Object.entries(host.component())) {
+    for (const [module, object] of Object.entries<object>(host.component())) {
       const [statics, others] = partition(functions.get(module) ?? [], (name) => name.startsWith('[static]'));
       expect([module, ...[...membersOf(object)].sort()]).toEqual([module, ...[...new Set(others.map(memberOf))].sort()]);
       for (const [resource, method] of statics.map((name) => memberOf(name).split('.') as [string, string])) {

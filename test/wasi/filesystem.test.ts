@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Cap } from '../../src/capabilities.ts';
 import { hostDirectory, memoryDirectory } from '../../src/wasi/filesystem/mount.ts';
 import { filesOf, PAIRS, setUp, VERSIONS } from './files.ts';
-import { ALL, makeHost, makeMount, temporaryDirectory, thrownBy } from './support.ts';
+import { ALL, makeHost, makeMount, temporaryDirectory, thrownBy, wasi02 } from './support.ts';
 
 describe.each(PAIRS)('a $kind directory through WASI $version', (pair) => {
   test('files are made, read, written, appended to, cut and removed', () => {
@@ -287,9 +287,9 @@ describe('mounts', () => {
   test('a mount that is denied as a whole is not there, and one of FS_READ and FS_WRITE is needed to see any', () => {
     const mounts = { '/data': memoryDirectory(), '/data2': memoryDirectory() };
     const names = (policy: object): string[] =>
-      (makeHost({ mounts, ...policy }).host.component() as Record<string, { getDirectories(): [unknown, string][] }>)['wasi:filesystem/preopens']
-        ?.getDirectories()
-        .map(([, name]) => name) ?? [];
+      wasi02(makeHost({ mounts, ...policy }).host)
+        ['wasi:filesystem/preopens'].getDirectories()
+        .map(([, name]) => name);
     expect(names({})).toEqual(['/data', '/data2']);
     expect(names({ denyPaths: ['/data'] })).toEqual(['/data2']);
     expect(names({ denyPaths: ['/'] })).toEqual([]);

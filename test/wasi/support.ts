@@ -9,7 +9,6 @@ import { GloveportError } from '../../src/errors.ts';
 import { type Limits, limits } from '../../src/limits.ts';
 import type { GuestControl } from '../../src/metering/control.ts';
 import type { Descriptor } from '../../src/wasi/component/filesystem.ts';
-import type { InputStream, IoError, OutputStream, Pollable } from '../../src/wasi/component/io.ts';
 import { hostDirectory, type Mount, memoryDirectory } from '../../src/wasi/filesystem/mount.ts';
 import { WasiHost, type WasiPolicy } from '../../src/wasi/host.ts';
 
@@ -150,30 +149,9 @@ export function openDescriptors(): number {
   return readdirSync('/proc/self/fd').length;
 }
 
-export interface Wasi02 {
-  'wasi:cli/environment': { getEnvironment(): [string, string][]; getArguments(): string[]; initialCwd(): string | undefined };
-  'wasi:cli/exit': { exit(status: { tag: 'ok' | 'err' }): never; exitWithCode(code: number): never };
-  'wasi:cli/stdin': { getStdin(): InputStream };
-  'wasi:cli/stdout': { getStdout(): OutputStream };
-  'wasi:cli/stderr': { getStderr(): OutputStream };
-  'wasi:cli/terminal-stdout': { getTerminalStdout(): unknown };
-  'wasi:clocks/monotonic-clock': {
-    now(): bigint;
-    resolution(): bigint;
-    subscribeInstant(when: bigint): Pollable;
-    subscribeDuration(duration: bigint): Pollable;
-  };
-  'wasi:clocks/wall-clock': { now(): { seconds: bigint; nanoseconds: number }; resolution(): { seconds: bigint; nanoseconds: number } };
-  'wasi:random/random': { getRandomBytes(length: bigint): Uint8Array; getRandomU64(): bigint };
-  'wasi:random/insecure': { getInsecureRandomBytes(length: bigint): Uint8Array; getInsecureRandomU64(): bigint };
-  'wasi:random/insecure-seed': { insecureSeed(): [bigint, bigint] };
-  'wasi:io/poll': { poll(pollables: readonly Pollable[]): Uint32Array };
-  'wasi:filesystem/types': { filesystemErrorCode(error: IoError): string };
-  'wasi:filesystem/preopens': { getDirectories(): [Descriptor, string][] };
-}
-
-export function wasi02(host: WasiHost): Wasi02 {
-  return host.component() as unknown as Wasi02;
+/** The interfaces of WASI 0.2 of a guest. */
+export function wasi02(host: WasiHost): ReturnType<WasiHost['component']> {
+  return host.component();
 }
 
 /** The preopens of WASI 0.2. */

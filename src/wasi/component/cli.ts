@@ -20,7 +20,7 @@ export class TerminalInput extends Resource {}
 export class TerminalOutput extends Resource {}
 
 /** The interfaces of wasi:cli. */
-export function cliInterfaces(context: WasiContext, console: Console, commandLine: CommandLine): Record<string, object> {
+export function cliInterfaces(context: WasiContext, console: Console, commandLine: CommandLine) {
   const output = (sink: OutputSink) => () =>
     new OutputStream(context, { ready: READY, permit: () => MAX_TRANSFER_BYTES, write: (bytes) => console.write(sink, bytes) });
   const none = () => undefined;

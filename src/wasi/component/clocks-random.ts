@@ -24,7 +24,7 @@ export function nanosecondsOf(datetime: Datetime): bigint {
 }
 
 /** The interfaces of wasi:clocks. */
-export function clockInterfaces(context: WasiContext, clocks: Clocks): Record<string, object> {
+export function clockInterfaces(context: WasiContext, clocks: Clocks) {
   const pollable = (waitable: Waitable) => new Pollable(context, waitable);
   return {
     'wasi:clocks/monotonic-clock': interfaceOf({
@@ -41,7 +41,7 @@ export function clockInterfaces(context: WasiContext, clocks: Clocks): Record<st
 }
 
 /** The interfaces of wasi:random. */
-export function randomInterfaces(random: Random): Record<string, object> {
+export function randomInterfaces(random: Random) {
   return {
     'wasi:random/random': interfaceOf({
       getRandomBytes: (length: bigint) => random.secureBytes(length),

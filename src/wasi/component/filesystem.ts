@@ -271,7 +271,7 @@ export class DirectoryEntryStream extends Resource {
 }
 
 /** The interfaces of wasi:filesystem. */
-export function filesystemInterfaces(context: WasiContext, points: readonly MountPoint[]): Record<string, object> {
+export function filesystemInterfaces(context: WasiContext, points: readonly MountPoint[]) {
   const preopen = (point: MountPoint): [Descriptor, string] => {
     context.checkHandles();
     return [new Descriptor(context, OpenDirectory.rootOf(point)), point.path];

@@ -251,7 +251,7 @@ export class OutputStream extends Stream {
 }
 
 /** The interfaces of wasi:io. */
-export function ioInterfaces(context: WasiContext): Record<string, object> {
+export function ioInterfaces(context: WasiContext) {
   return {
     'wasi:io/error': interfaceOf({ Error: IoError }),
     'wasi:io/poll': interfaceOf({ Pollable, poll: (pollables: readonly Pollable[]) => poll(context, pollables) }),

@@ -27,6 +27,6 @@ export abstract class Resource implements Closable {
 }
 
 /** An interface as the generated code expects it, without a prototype in which names could be found. */
-export function interfaceOf(members: Readonly<Record<string, unknown>>): object {
-  return Object.freeze(Object.assign(Object.create(null), members));
+export function interfaceOf<Members extends Readonly<Record<string, unknown>>>(members: Members): Readonly<Members> {
+  return Object.freeze(Object.assign(Object.create(null), members) as Members);
 }
