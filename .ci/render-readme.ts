@@ -3,7 +3,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Cap, type CapabilityName, capabilityNames, hasDangerousCapabilities } from '../src/capabilities.ts';
 import { type Limits, limits } from '../src/limits.ts';
-import { unimplemented } from '../src/wasi/preview1/functions.ts';
 
 const README = new URL('../README.md', import.meta.url);
 
@@ -11,7 +10,6 @@ const SECTIONS: Record<string, () => string | Promise<string>> = {
   capabilities: capabilityTable,
   limits: limitTable,
   example,
-  enosys: () => unimplemented.map((name) => `\`${name}\``).join(', '),
 };
 
 const OPENS: Record<CapabilityName, string> = {

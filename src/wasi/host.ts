@@ -13,7 +13,7 @@ import { interfaceOf } from './component/resource.ts';
 import { Console, type OutputSink } from './console.ts';
 import { WasiContext } from './context.ts';
 import { covers, guestPath, type Mount, MountPoint } from './filesystem/mount.ts';
-import { preview1Functions } from './preview1/functions.ts';
+import { type Preview1Functions, preview1Functions } from './preview1/functions.ts';
 import { Random } from './random.ts';
 import type { EngineMemory } from '../wasm/engine.ts';
 
@@ -75,10 +75,10 @@ export class WasiHost {
   }
 
   /**
-   * The functions of wasi_snapshot_preview1 for one core module with descriptors of its own, without a prototype. `memory` is asked at every call; as long
-   * as it gives none, every pointer is EFAULT.
+   * The functions of preview 1 for one core module with descriptors of its own, by the name of the import module; undefined for other names. `memory` is
+   * asked at every call; as long as it gives none, every pointer is EFAULT.
    */
-  preview1(memory: () => EngineMemory | undefined): Readonly<Record<string, (...args: never[]) => unknown>> {
+  preview1(memory: () => EngineMemory | undefined): (module: string) => Preview1Functions | undefined {
     const environment = { context: this.#context, console: this.#console, clocks: this.#clocks, random: this.#random, points: this.#points };
     return preview1Functions({ ...this.#policy, ...environment }, memory);
   }

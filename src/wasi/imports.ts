@@ -112,7 +112,7 @@ function fromHost(key: string, host: HostInterface, name: string): Provided | un
   return host[name] === undefined ? undefined : { key, members: { [name]: host[name] } };
 }
 
-function coreProvider(preview1: Readonly<Record<string, unknown>>, hosts: HostFunctions, control: GuestControl): Provider {
+function coreProvider(preview1: ReturnType<WasiHost['preview1']>, hosts: HostFunctions, control: GuestControl): Provider {
   return (wanted) => {
     const host = hosts[wanted.module];
     const implementation = typeof host === 'object' ? host[wanted.name] : undefined;
@@ -121,10 +121,10 @@ function coreProvider(preview1: Readonly<Record<string, unknown>>, hosts: HostFu
     }
     // The meter brings those by itself.
     if (wanted.kind === 'function' && isStringBuiltin(wanted.module, wanted.name)) return { key: wanted.module, members: {} };
-    const known = wanted.kind === 'function' && wanted.module === 'wasi_snapshot_preview1' && Object.hasOwn(preview1, wanted.name);
-    if (!known) return undefined;
+    const provided = wanted.kind === 'function' ? preview1(wanted.module)?.[wanted.name] : undefined;
+    if (provided === undefined) return undefined;
     checkSignature(wanted);
-    return { key: wanted.module, members: own(wanted.name, faultless(preview1[wanted.name] as HostFunction, control)) };
+    return { key: wanted.module, members: own(wanted.name, faultless(provided as HostFunction, control)) };
   };
 }
 

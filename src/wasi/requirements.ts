@@ -3,11 +3,10 @@
 import { Cap } from '../capabilities.ts';
 import { WASI_INTERFACES } from './component/signatures.ts';
 import type { Interface } from './component/signatures/reader.ts';
-import { unimplemented } from './preview1/functions.ts';
 
 /**
  * The {@link Cap} mask that the import `name` of `module` implies: 0 for what every guest may use, undefined for what this host does not provide.
- * @param module an interface of WASI 0.2, with or without its version (`wasi:filesystem/types@0.2.3`), or `wasi_snapshot_preview1`
+ * @param module an interface of WASI 0.2, with or without its version (`wasi:filesystem/types@0.2.3`), or a name of preview 1: `wasi_snapshot_preview1`, `wasi_unstable`
  * @param name as in a component's import (`[method]descriptor.write`, `get-environment`), or a preview 1 function (`fd_write`)
  */
 export function requiredCapabilities(module: string, name: string): number | undefined {
@@ -66,9 +65,9 @@ const INTERFACES: Readonly<Record<string, readonly [mask: number, ...others: rea
 };
 
 const PREVIEW1: readonly (readonly [mask: number, names: string])[] = [
-  [Cap.NONE, 'args_get args_sizes_get fd_advise fd_close fd_fdstat_get fd_fdstat_set_flags fd_filestat_get fd_renumber fd_seek fd_tell'],
-  [Cap.NONE, `poll_oneoff proc_exit sched_yield ${unimplemented.join(' ')}`],
-  [Cap.NETWORK, 'sock_accept sock_recv sock_send sock_shutdown'],
+  [Cap.NONE, 'args_get args_sizes_get fd_advise fd_close fd_fdstat_get fd_fdstat_set_flags fd_fdstat_set_rights fd_filestat_get fd_renumber fd_seek fd_tell'],
+  [Cap.NONE, 'poll_oneoff proc_exit proc_raise sched_yield'],
+  [Cap.NETWORK, 'sock_recv sock_send sock_shutdown'],
   [Cap.CONSOLE, 'fd_read fd_write'],
   [Cap.ENV, 'environ_get environ_sizes_get'],
   [Cap.TIME, 'clock_res_get clock_time_get'],
@@ -80,7 +79,8 @@ const PREVIEW1: readonly (readonly [mask: number, names: string])[] = [
 
 const REQUIREMENTS: ReadonlyMap<string, ReadonlyMap<string, number>> = new Map([
   ...Object.entries(INTERFACES).map(([module, [mask, ...others]]) => [module, ofInterface(module, mask, others)] as const),
-  ['wasi_snapshot_preview1', masks(PREVIEW1)],
+  ['wasi_snapshot_preview1', masks([...PREVIEW1, [Cap.NETWORK, 'sock_accept']])],
+  ['wasi_unstable', masks(PREVIEW1)],
 ]);
 
 function ofInterface(module: string, mask: number, others: readonly (readonly [mask: number, names: string])[]): ReadonlyMap<string, number> {

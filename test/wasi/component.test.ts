@@ -133,7 +133,8 @@ describe('required capabilities', () => {
     ['wasi_snapshot_preview1', 'path_open', Cap.FS_READ],
     ['wasi_snapshot_preview1', 'proc_exit', Cap.NONE],
     ['wasi_snapshot_preview1', 'sock_open', undefined],
-    ['wasi_unstable', 'fd_write', undefined],
+    ['wasi_unstable', 'fd_write', Cap.CONSOLE],
+    ['wasi_unstable', 'sock_accept', undefined],
     ['wasi:filesystem/types@0.3.0', '[method]descriptor.write', undefined],
     ['wasi:filesystem/types@0.2.0-rc-2023-11-10', '[method]descriptor.write', undefined],
     ['wasi:sockets/tcp@0.2.0', 'connect', undefined],
@@ -154,7 +155,9 @@ describe('required capabilities', () => {
         expect([method, typeof (object as Record<string, Record<string, unknown>>)[resource]?.[method]]).toEqual([method, 'function']);
       }
     }
-    expect(Object.keys(host.preview1(() => undefined)).sort()).toEqual([...(functions.get('wasi_snapshot_preview1') ?? [])].sort());
+    for (const module of ['wasi_snapshot_preview1', 'wasi_unstable']) {
+      expect(Object.keys(host.preview1(() => undefined)(module) ?? {}).sort()).toEqual([...(functions.get(module) ?? [])].sort());
+    }
   });
 });
 

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Cap } from '../../src/capabilities.ts';
 import { memoryDirectory } from '../../src/wasi/filesystem/mount.ts';
-import { unimplemented } from '../../src/wasi/preview1/functions.ts';
 import { wat } from '../support/wat.ts';
 import { listing } from './files.ts';
 import {
@@ -116,7 +115,6 @@ describe.each(MOUNT_KINDS)('open files of a %s directory', (kind) => {
     expect(guest.call('fd_allocate', reading, 0n, 100n)).toBe(8);
     const writing = guest.open('a.txt', { rights: 1n << 6n }).fd;
     expect(guest.read(writing, 1).errno).toBe(8);
-    expect(guest.call('fd_allocate', writing, 0n, 100n)).toBe(58);
     expect(guest.call('fd_readdir', reading, 0, 100, 0n, 0)).toBe(54);
     expect([guest.read(FIRST_PREOPEN, 1).errno, guest.write(FIRST_PREOPEN, 'x').errno]).toEqual([31, 31]);
     expect(guest.write(0, 'x').errno).toBe(8);
@@ -160,8 +158,63 @@ describe.each(MOUNT_KINDS)('open files of a %s directory', (kind) => {
     expect(guest.call('fd_fdstat_set_flags', fd, 0)).toBe(58);
     expect(guest.call('fd_fdstat_set_flags', fd, 16 | 4)).toBe(0);
     expect(guest.call('fd_fdstat_set_flags', fd, 32)).toBe(28);
-    expect([guest.call('fd_advise', fd, 0n, 0n, 0), guest.call('fd_advise', FIRST_PREOPEN, 0n, 0n, 0)]).toEqual([0, 31]);
   });
+
+  test('take every advice that there is', () => {
+    const guest = guestOn(kind);
+    const { fd } = guest.open('a.txt');
+    expect([0, 1, 2, 3, 4, 5, 6, -1, 2 ** 31 - 1].map((advice) => guest.call('fd_advise', fd, 0n, 10n, advice))).toEqual([0, 0, 0, 0, 0, 0, 28, 28, 28]);
+    expect([guest.call('fd_advise', FIRST_PREOPEN, 0n, 0n, 0), guest.call('fd_advise', 0, 0n, 0n, 0)]).toEqual([31, 70]);
+  });
+});
+
+describe.each(MOUNT_KINDS)('room in a %s directory', (kind) => {
+  const sizeOf = (guest: Preview1Guest, fd: number): bigint => {
+    const result = guest.room(64);
+    expect(guest.call('fd_filestat_get', fd, result)).toBe(0);
+    return guest.view.getBigUint64(result + 32, true);
+  };
+
+  test('is made for a file up to where it is asked for, in zeros, and never taken away', () => {
+    const guest = guestOn(kind);
+    const { fd } = guest.open('a.txt', { rights: EVERY_RIGHT });
+    const sizes = [
+      [0n, 5n],
+      [8n, 4n],
+      [100_000n, 1n],
+      [0n, 1n],
+    ].map(([offset = 0n, length = 0n]) => [guest.call('fd_allocate', fd, offset, length), sizeOf(guest, fd)]);
+    expect(sizes).toEqual([
+      [0, 10n],
+      [0, 12n],
+      [0, 100_001n],
+      [0, 100_001n],
+    ]);
+    expect(guest.read(fd, 13).text).toBe('0123456789\0\0\0');
+    expect([guest.call('fd_allocate', fd, 0n, 0n), guest.call('fd_allocate', fd, -1n, -1n), guest.call('fd_allocate', fd, 2n ** 53n - 1n, 1n)]).toEqual([
+      28, 22, 22,
+    ]);
+    expect([guest.call('fd_allocate', 1, 0n, 1n), guest.call('fd_allocate', FIRST_PREOPEN, 0n, 1n)]).toEqual([70, 31]);
+  });
+
+  test('costs fuel by what is made', () => {
+    const { host, control } = makeHost({ mounts: { '/data': makeMount(kind, content).mount } });
+    const guest = new Preview1Guest(host);
+    const { fd } = guest.open('a.txt', { rights: EVERY_RIGHT });
+    control.budget = control.units + 1_000_000;
+    expect(stopOf(() => guest.call('fd_allocate', fd, 0n, 2n ** 40n))).toBe('FUEL_EXHAUSTED');
+    control.budget = Infinity;
+    expect(sizeOf(guest, fd)).toBeLessThan(8_000_000n);
+  });
+});
+
+test('room that a memory directory does not have is not made at all', () => {
+  const guest = guestOn('memory', { limits: { hostBytes: 1_000_000 } });
+  const { fd } = guest.open('a.txt', { rights: EVERY_RIGHT });
+  const result = guest.room(64);
+  expect(guest.call('fd_allocate', fd, 0n, 1_000_011n)).toBe(51);
+  expect(guest.call('fd_filestat_get', fd, result) || guest.view.getBigUint64(result + 32, true)).toBe(10n);
+  expect(guest.call('fd_allocate', fd, 0n, 1_000_010n)).toBe(0);
 });
 
 describe.each(MOUNT_KINDS)('opening in a %s directory', (kind) => {
@@ -278,22 +331,46 @@ describe('descriptors', () => {
   });
 });
 
+describe('a signal that a guest raises', () => {
+  const raised = (signal: number): unknown => {
+    const guest = guestOn();
+    let errno: unknown;
+    const thrown = thrownBy(() => {
+      errno = guest.call('proc_raise', signal);
+    });
+    return thrown instanceof Stopped ? [thrown.reason.code, thrown.reason.details] : errno;
+  };
+
+  test.each([
+    [6, 'abrt'],
+    [9, 'kill'],
+    [15, 'term'],
+    [30, 'sys'],
+  ])('and that ends a program, %i, ends it with the exit code of a shell', (signal, name) => {
+    expect(raised(signal)).toEqual(['GUEST_EXITED', { exitCode: 128 + signal, signal: name }]);
+  });
+
+  test('and that is none, or ignored by programs that do not handle it, does nothing', () => {
+    expect([0, 13, 16, 17, 22, 27].map(raised)).toEqual([0, 0, 0, 0, 0, 0]);
+  });
+
+  test('and that would stop it until another goes on, or that does not exist, is refused', () => {
+    expect([18, 19, 20, 21].map(raised)).toEqual([58, 58, 58, 58]);
+    expect([31, 255, 256 + 6, -1, 2 ** 31 - 1].map(raised)).toEqual([28, 28, 28, 28, 28]);
+  });
+});
+
 describe('the functions', () => {
   test('have no prototype and cannot be changed', () => {
-    const functions = makeHost().host.preview1(() => undefined);
+    const functions = makeHost().host.preview1(() => undefined)('wasi_snapshot_preview1') ?? {};
     expect([Object.getPrototypeOf(functions), Object.isFrozen(functions), 'constructor' in functions]).toEqual([null, true, false]);
   });
 
   test('answer EFAULT for every pointer as long as there is no memory', () => {
-    const functions = makeHost().host.preview1(() => undefined) as Record<string, (...args: unknown[]) => unknown>;
+    const functions = makeHost().host.preview1(() => undefined)('wasi_snapshot_preview1') as Record<string, (...args: unknown[]) => unknown>;
     expect([functions.fd_write?.(1, 0, 1, 0), functions.args_sizes_get?.(0, 0), functions.random_get?.(0, 1), functions.sched_yield?.()]).toEqual([
       21, 21, 21, 0,
     ]);
-  });
-
-  test('that are not implemented answer ENOSYS', () => {
-    const guest = guestOn();
-    expect(unimplemented.map((name) => guest.call(name, 0, 0n, 0n))).toEqual(unimplemented.map(() => 52));
   });
 
   test('see the memory as it is after it has grown', () => {
@@ -343,7 +420,7 @@ describe('a program of preview 1', () => {
     const run = async (grants: number): Promise<[unknown, string]> => {
       const { host, stdout } = makeHost({ grants, mounts: { '/data': memoryDirectory(content) } });
       let memory: WebAssembly.Memory | undefined;
-      const imports = { wasi_snapshot_preview1: host.preview1(() => memory) } as WebAssembly.Imports;
+      const imports = { wasi_snapshot_preview1: host.preview1(() => memory)('wasi_snapshot_preview1') } as WebAssembly.Imports;
       const { exports } = (await WebAssembly.instantiate(bytes as BufferSource, imports)).instance;
       memory = exports.memory as WebAssembly.Memory;
       const stopped = thrownBy(exports._start as () => void) as Stopped;

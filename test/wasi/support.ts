@@ -179,8 +179,8 @@ export class Preview1Guest {
   readonly #functions: Readonly<Record<string, (...args: never[]) => unknown>>;
   #next = 1024;
 
-  constructor(host: WasiHost) {
-    this.#functions = host.preview1(() => this.memory);
+  constructor(host: WasiHost, module = 'wasi_snapshot_preview1') {
+    this.#functions = host.preview1(() => this.memory)(module) ?? {};
   }
 
   get view(): DataView {

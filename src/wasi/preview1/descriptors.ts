@@ -1,10 +1,12 @@
-// The file descriptors of one preview 1 module: numbers, positions and flags over the open files and directories of `filesystem/`.
+// The file descriptors of one preview 1 module: numbers, positions, flags and rights over the open files and directories of `filesystem/`.
 import type { WasiContext } from '../context.ts';
 import type { DirectoryEntry } from '../filesystem/backing.ts';
 import { OpenDirectory } from '../filesystem/directory.ts';
 import { fail } from '../filesystem/errors.ts';
 import type { OpenFile } from '../filesystem/file.ts';
 import type { MountPoint } from '../filesystem/mount.ts';
+import { Errno, raise } from './errno.ts';
+import { isWithin, Rights, type RightsPair } from './rights.ts';
 
 /** `fdflags`. */
 export const FdFlag = Object.freeze({ APPEND: 1, DSYNC: 2, NONBLOCK: 4, RSYNC: 8, SYNC: 16 });
@@ -15,10 +17,18 @@ export function checkFdFlags(flags: number): void {
   if ((flags & ~(SYNC_FLAGS | FdFlag.APPEND | FdFlag.NONBLOCK)) !== 0) fail('invalid');
 }
 
-export interface StreamDescriptor {
+const NO_RIGHTS: RightsPair = Object.freeze({ base: 0, inheriting: 0 });
+
+export class StreamDescriptor {
   readonly kind: 'stdin' | 'stdout' | 'stderr';
-  flags: number;
-  close(): void;
+  flags = 0;
+  lost = NO_RIGHTS;
+
+  constructor(kind: StreamDescriptor['kind']) {
+    this.kind = kind;
+  }
+
+  close(): void {}
 }
 
 export class FileDescriptor {
@@ -26,13 +36,16 @@ export class FileDescriptor {
   readonly file: OpenFile;
   position = 0n;
   flags: number;
+  /** Rights that were given up, here or where it was opened. */
+  lost: RightsPair;
   readonly #context: WasiContext;
 
   /** Takes over `file`. */
-  constructor(context: WasiContext, file: OpenFile, flags: number) {
+  constructor(context: WasiContext, file: OpenFile, flags: number, lost: RightsPair) {
     this.#context = context;
     this.file = file;
     this.flags = flags;
+    this.lost = lost;
     context.hold(this);
   }
 
@@ -48,14 +61,16 @@ export class DirectoryDescriptor {
   /** Its path, when the guest found it open. */
   readonly preopen: string | undefined;
   flags: number;
+  lost: RightsPair;
   readonly #context: WasiContext;
   #listing: ReturnType<OpenDirectory['list']> | undefined;
 
   /** Takes over `directory`. */
-  constructor(context: WasiContext, directory: OpenDirectory, flags: number, preopen?: string) {
+  constructor(context: WasiContext, directory: OpenDirectory, flags: number, lost: RightsPair, preopen?: string) {
     this.#context = context;
     this.directory = directory;
     this.flags = flags;
+    this.lost = lost;
     this.preopen = preopen;
     if (preopen === undefined) context.hold(this);
     else context.keep(this);
@@ -83,6 +98,26 @@ export class DirectoryDescriptor {
 
 export type Descriptor = StreamDescriptor | FileDescriptor | DirectoryDescriptor;
 
+/** The rights that `descriptor` has now. */
+export function rightsOf(descriptor: Descriptor): RightsPair {
+  const { base, inheriting } = fullRights(descriptor);
+  return { base: base & ~descriptor.lost.base, inheriting: inheriting & ~descriptor.lost.inheriting };
+}
+
+/** Reduces the rights of `descriptor` to these. Fails for any that it does not have. */
+export function reduceRights(descriptor: Descriptor, base: bigint, inheriting: bigint): void {
+  const held = rightsOf(descriptor);
+  if (!isWithin(base, held.base) || !isWithin(inheriting, held.inheriting)) raise(Errno.NOTCAPABLE);
+  const full = fullRights(descriptor);
+  descriptor.lost = { base: full.base & ~Number(base), inheriting: full.inheriting & ~Number(inheriting) };
+}
+
+function fullRights(descriptor: Descriptor): RightsPair {
+  if (descriptor.kind === 'file') return { base: Rights.file(descriptor.file.mode.read, descriptor.file.mode.write), inheriting: 0 };
+  if (descriptor.kind === 'directory') return { base: Rights.directory, inheriting: Rights.inherited };
+  return { base: descriptor.kind === 'stdin' ? Rights.input : Rights.output, inheriting: 0 };
+}
+
 export class DescriptorTable {
   readonly context: WasiContext;
   readonly #table = new Map<number, Descriptor>();
@@ -92,8 +127,8 @@ export class DescriptorTable {
   /** Standard streams at 0, 1 and 2, then the mounts in their order. */
   constructor(context: WasiContext, points: readonly MountPoint[]) {
     this.context = context;
-    for (const kind of ['stdin', 'stdout', 'stderr'] as const) this.add({ kind, flags: 0, close: () => {} });
-    for (const point of points) this.add(new DirectoryDescriptor(context, OpenDirectory.rootOf(point), 0, point.path));
+    for (const kind of ['stdin', 'stdout', 'stderr'] as const) this.add(new StreamDescriptor(kind));
+    for (const point of points) this.add(new DirectoryDescriptor(context, OpenDirectory.rootOf(point), 0, NO_RIGHTS, point.path));
   }
 
   /** Gives `descriptor` the lowest free number. */
@@ -103,36 +138,43 @@ export class DescriptorTable {
     return this.#lowest;
   }
 
-  get(fd: number): Descriptor {
-    return this.#table.get(fd >>> 0) ?? fail('bad-descriptor');
+  /** The descriptor `fd`. Fails when a right of `needed` was given up; what it never had is told by the error of the operation itself. */
+  get(fd: number, needed: number): Descriptor {
+    const descriptor = this.#table.get(fd >>> 0) ?? fail('bad-descriptor');
+    if ((descriptor.lost.base & needed) !== 0) raise(Errno.NOTCAPABLE);
+    return descriptor;
   }
 
-  file(fd: number): FileDescriptor {
-    const descriptor = this.get(fd);
+  /** Like {@link get}, for what only files have. */
+  file(fd: number, needed: number): FileDescriptor {
+    const descriptor = this.get(fd, needed);
     if (descriptor.kind === 'file') return descriptor;
     return fail(descriptor.kind === 'directory' ? 'is-directory' : 'invalid-seek');
   }
 
-  directory(fd: number): DirectoryDescriptor {
-    const descriptor = this.get(fd);
+  /** Like {@link get}, for what only directories have. */
+  directory(fd: number, needed: number): DirectoryDescriptor {
+    const descriptor = this.get(fd, needed);
     return descriptor.kind === 'directory' ? descriptor : fail('not-directory');
   }
 
+  /** Closes `fd`, which is gone also when its store fails at that. */
   close(fd: number): void {
     const number = fd >>> 0;
-    this.get(number).close();
+    const descriptor = this.get(number, 0);
     this.#table.delete(number);
     this.#lowest = Math.min(this.#lowest, number);
+    descriptor.close();
   }
 
   /** Moves `from` to `to`, which has to be open and is closed; the same number twice changes nothing. */
   renumber(from: number, to: number): void {
-    const descriptor = this.get(from);
-    const replaced = this.get(to);
+    const descriptor = this.get(from, 0);
+    const replaced = this.get(to, 0);
     if (descriptor === replaced) return;
-    replaced.close();
     this.#table.set(to >>> 0, descriptor);
     this.#table.delete(from >>> 0);
     this.#lowest = Math.min(this.#lowest, from >>> 0);
+    replaced.close();
   }
 }

@@ -3,7 +3,7 @@
 import type { ErrorCode } from '../filesystem/errors.ts';
 
 /** The numbers that wasi:filesystem has no code for. */
-export const Errno = Object.freeze({ SUCCESS: 0, FAULT: 21, NOSYS: 52, NOTSOCK: 57 });
+export const Errno = Object.freeze({ SUCCESS: 0, FAULT: 21, NOTSOCK: 57, NOTCAPABLE: 76 });
 
 const NUMBER_OF: Readonly<Record<ErrorCode, number>> = {
   access: 2,

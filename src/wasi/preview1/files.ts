@@ -2,12 +2,16 @@
 import type { Console, OutputSink } from '../console.ts';
 import type { FileTimes } from '../filesystem/backing.ts';
 import { fail } from '../filesystem/errors.ts';
-import { checkFdFlags, type Descriptor, type DescriptorTable, type DirectoryDescriptor, FdFlag, type FileDescriptor, SYNC_FLAGS } from './descriptors.ts';
-import type { GuestMemory } from './memory.ts';
-import { dirent, fdstat, filestat, Rights, STREAM_STAT } from './records.ts';
+import type { OpenFile } from '../filesystem/file.ts';
+import { checkFdFlags, type Descriptor, type DescriptorTable, type DirectoryDescriptor, FdFlag, reduceRights, rightsOf, SYNC_FLAGS } from './descriptors.ts';
+import type { Layout } from './layouts.ts';
+import { type GuestMemory, unsigned } from './memory.ts';
+import { dirent, fdstat, STREAM_STAT } from './records.ts';
+import { Right } from './rights.ts';
 
 /** What the functions work on. */
 export interface FilesEnvironment {
+  readonly layout: Layout;
   readonly memory: GuestMemory;
   readonly table: DescriptorTable;
   readonly console: Console;
@@ -15,19 +19,26 @@ export interface FilesEnvironment {
   readonly stderr: OutputSink;
 }
 
-const Whence = { SET: 0, CURRENT: 1, END: 2 } as const;
+// Numbers of `advice`.
+const ADVICES = 6;
 
 /** Each function throws its error; `functions.ts` makes an errno of it. */
-export function fileFunctions({ memory, table, console, stdout, stderr }: FilesEnvironment) {
+export function fileFunctions({ layout, memory, table, console, stdout, stderr }: FilesEnvironment) {
   return {
-    fd_advise(fd: number): void {
-      table.file(fd).file.stat();
+    // What no store here makes use of.
+    fd_advise(fd: number, _offset: bigint, _length: bigint, advice: number): void {
+      const { file } = table.file(fd, Right.FD_ADVISE);
+      if (!(advice >= 0 && advice < ADVICES)) fail('invalid');
+      file.stat();
     },
 
-    // As in other hosts: a store that could promise the room does not exist here.
-    fd_allocate(fd: number): void {
-      table.file(fd).file.checkWritable();
-      fail('unsupported');
+    fd_allocate(fd: number, offset: bigint, length: bigint): void {
+      const { file } = table.file(fd, Right.FD_ALLOCATE);
+      file.checkWritable();
+      const size = BigInt.asUintN(64, offset) + BigInt.asUintN(64, length);
+      if (length === 0n) fail('invalid');
+      if (size > BigInt(Number.MAX_SAFE_INTEGER)) fail('file-too-large');
+      fillUpTo(file, size);
     },
 
     fd_close(fd: number): void {
@@ -35,63 +46,65 @@ export function fileFunctions({ memory, table, console, stdout, stderr }: FilesE
     },
 
     fd_datasync(fd: number): void {
-      sync(table.get(fd), true);
+      sync(table.get(fd, Right.FD_DATASYNC), true);
     },
 
     fd_fdstat_get(fd: number, result: number): void {
-      memory.set(result, fdstatOf(table.get(fd)));
+      memory.set(result, fdstatOf(table.get(fd, 0)));
     },
 
     fd_fdstat_set_flags(fd: number, flags: number): void {
-      const descriptor = table.get(fd);
+      const descriptor = table.get(fd, Right.FD_FDSTAT_SET_FLAGS);
       checkFdFlags(flags);
       // How writes are synchronised is fixed when a file is opened.
       if (((flags ^ descriptor.flags) & SYNC_FLAGS) !== 0) fail('unsupported');
       descriptor.flags = flags;
     },
 
+    fd_fdstat_set_rights(fd: number, base: bigint, inheriting: bigint): void {
+      reduceRights(table.get(fd, 0), base, inheriting);
+    },
+
     fd_filestat_get(fd: number, result: number): void {
-      const descriptor = table.get(fd);
-      memory.set(
-        result,
-        filestat(descriptor.kind === 'file' ? descriptor.file.stat() : descriptor.kind === 'directory' ? descriptor.directory.stat() : STREAM_STAT),
-      );
+      const descriptor = table.get(fd, Right.FD_FILESTAT_GET);
+      const stat = descriptor.kind === 'file' ? descriptor.file.stat() : descriptor.kind === 'directory' ? descriptor.directory.stat() : STREAM_STAT;
+      memory.set(result, layout.filestat(stat));
     },
 
     fd_filestat_set_size(fd: number, size: bigint): void {
-      table.file(fd).file.setSize(BigInt.asUintN(64, size));
+      table.file(fd, Right.FD_FILESTAT_SET_SIZE).file.setSize(BigInt.asUintN(64, size));
     },
 
     fd_filestat_set_times(fd: number, accessed: bigint, modified: bigint, flags: number): void {
-      const descriptor = table.get(fd);
+      const descriptor = table.get(fd, Right.FD_FILESTAT_SET_TIMES);
       const object = descriptor.kind === 'file' ? descriptor.file : descriptor.kind === 'directory' ? descriptor.directory : fail('bad-descriptor');
       object.setTimes(timesOf(accessed, modified, flags, () => object.stat()));
     },
 
     fd_pread(fd: number, vectors: number, count: number, offset: bigint, result: number): void {
-      const { file } = table.file(fd);
+      const { file } = table.file(fd, Right.FD_READ | Right.FD_SEEK);
       memory.setU32(result, read(file, BigInt.asUintN(64, offset), vectors, count));
     },
 
     fd_prestat_get(fd: number, result: number): void {
-      const name = preopenName(table.get(fd));
+      const name = preopenName(table.get(fd, 0));
       memory.set(result, Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0));
-      memory.setU32((result >>> 0) + 4, name.length);
+      memory.setU32(unsigned(result) + 4, name.length);
     },
 
     fd_prestat_dir_name(fd: number, path: number, length: number): void {
-      const name = preopenName(table.get(fd));
+      const name = preopenName(table.get(fd, 0));
       if (name.length > length >>> 0) fail('name-too-long');
       memory.set(path, name);
     },
 
     fd_pwrite(fd: number, vectors: number, count: number, offset: bigint, result: number): void {
-      const { file } = table.file(fd);
+      const { file } = table.file(fd, Right.FD_WRITE | Right.FD_SEEK);
       memory.setU32(result, write(file, BigInt.asUintN(64, offset), vectors, count));
     },
 
     fd_read(fd: number, vectors: number, count: number, result: number): void {
-      const descriptor = table.get(fd);
+      const descriptor = table.get(fd, Right.FD_READ);
       if (descriptor.kind === 'file') {
         const moved = read(descriptor.file, descriptor.position, vectors, count);
         descriptor.position += BigInt(moved);
@@ -108,7 +121,7 @@ export function fileFunctions({ memory, table, console, stdout, stderr }: FilesE
 
     // A cookie is the number of entries before the next one; 0 takes a new look at the directory.
     fd_readdir(fd: number, buffer: number, length: number, cookie: bigint, result: number): void {
-      const descriptor = table.directory(fd);
+      const descriptor = table.directory(fd, Right.FD_READDIR);
       const target = memory.bytes(buffer, length);
       const start = BigInt.asUintN(64, cookie);
       const entries = descriptor.entries(start === 0n);
@@ -128,9 +141,10 @@ export function fileFunctions({ memory, table, console, stdout, stderr }: FilesE
     },
 
     fd_seek(fd: number, offset: bigint, whence: number, result: number): void {
-      const descriptor = table.file(fd);
-      const base =
-        whence === Whence.SET ? 0n : whence === Whence.CURRENT ? descriptor.position : whence === Whence.END ? descriptor.file.end() : fail('invalid');
+      const from = layout.whence[whence] ?? fail('invalid');
+      // Not to move it is to tell it.
+      const descriptor = table.file(fd, from === 'current' && offset === 0n ? Right.FD_TELL : Right.FD_SEEK);
+      const base = from === 'set' ? 0n : from === 'current' ? descriptor.position : descriptor.file.end();
       const position = base + BigInt.asIntN(64, offset);
       if (position < 0n || position > BigInt(Number.MAX_SAFE_INTEGER)) fail('invalid');
       memory.setU64(result, position);
@@ -138,15 +152,15 @@ export function fileFunctions({ memory, table, console, stdout, stderr }: FilesE
     },
 
     fd_sync(fd: number): void {
-      sync(table.get(fd), false);
+      sync(table.get(fd, Right.FD_SYNC), false);
     },
 
     fd_tell(fd: number, result: number): void {
-      memory.setU64(result, table.file(fd).position);
+      memory.setU64(result, table.file(fd, Right.FD_TELL).position);
     },
 
     fd_write(fd: number, vectors: number, count: number, result: number): void {
-      const descriptor = table.get(fd);
+      const descriptor = table.get(fd, Right.FD_WRITE);
       if (descriptor.kind === 'file') {
         if ((descriptor.flags & FdFlag.APPEND) !== 0) descriptor.position = descriptor.file.end();
         const moved = write(descriptor.file, descriptor.position, vectors, count);
@@ -166,7 +180,7 @@ export function fileFunctions({ memory, table, console, stdout, stderr }: FilesE
     },
   };
 
-  function read(file: FileDescriptor['file'], position: bigint, vectors: number, count: number): number {
+  function read(file: OpenFile, position: bigint, vectors: number, count: number): number {
     file.checkReadable();
     let at = position;
     return memory.vectors(vectors, count, (buffer) => {
@@ -176,7 +190,7 @@ export function fileFunctions({ memory, table, console, stdout, stderr }: FilesE
     });
   }
 
-  function write(file: FileDescriptor['file'], position: bigint, vectors: number, count: number): number {
+  function write(file: OpenFile, position: bigint, vectors: number, count: number): number {
     file.checkWritable();
     let at = position;
     return memory.vectors(vectors, count, (buffer) => {
@@ -184,6 +198,22 @@ export function fileFunctions({ memory, table, console, stdout, stderr }: FilesE
       at += BigInt(moved);
       return moved;
     });
+  }
+}
+
+const ZEROS = new Uint8Array(64 * 1024);
+
+// Room that is only said to be there, as by setting the size, may be missing on a disk when it is needed: zeros are written, and taken back if they do not fit.
+function fillUpTo(file: OpenFile, size: bigint): void {
+  const end = file.end();
+  try {
+    for (let at = end; at < size; ) {
+      const left = size - at;
+      at += BigInt(file.write(left < ZEROS.length ? ZEROS.subarray(0, Number(left)) : ZEROS, at));
+    }
+  } catch (error) {
+    if (typeof error === 'string') file.setSize(end);
+    throw error;
   }
 }
 
@@ -222,16 +252,8 @@ function sync(descriptor: Descriptor, dataOnly: boolean): void {
 }
 
 function fdstatOf(descriptor: Descriptor): Uint8Array {
-  switch (descriptor.kind) {
-    case 'file':
-      return fdstat('regular-file', descriptor.flags, Rights.file(descriptor.file.mode.read, descriptor.file.mode.write), 0n);
-    case 'directory':
-      return fdstat('directory', descriptor.flags, Rights.directory, Rights.inherited);
-    case 'stdin':
-      return fdstat('character-device', descriptor.flags, Rights.input, 0n);
-    default:
-      return fdstat('character-device', descriptor.flags, Rights.output, 0n);
-  }
+  const type = descriptor.kind === 'file' ? 'regular-file' : descriptor.kind === 'directory' ? 'directory' : 'character-device';
+  return fdstat(type, descriptor.flags, rightsOf(descriptor));
 }
 
 // Libraries look for preopens until a descriptor answers EBADF.

@@ -1,4 +1,4 @@
-// wasi_snapshot_preview1 for one core module, over the same files, clocks and streams as WASI 0.2, without an adapter.
+// Preview 1 for one core module, under both of its names, over the same files, clocks and streams as WASI 0.2, without an adapter.
 import { Cap } from '../../capabilities.ts';
 import type { Clocks } from '../clocks.ts';
 import type { Console, OutputSink } from '../console.ts';
@@ -6,14 +6,12 @@ import type { WasiContext } from '../context.ts';
 import type { MountPoint } from '../filesystem/mount.ts';
 import type { Random } from '../random.ts';
 import { DescriptorTable } from './descriptors.ts';
-import { Errno, errnoOf } from './errno.ts';
+import { errnoOf } from './errno.ts';
 import { fileFunctions } from './files.ts';
+import { LAYOUTS } from './layouts.ts';
 import { GuestMemory } from './memory.ts';
 import { pathFunctions } from './paths.ts';
 import { processFunctions } from './process.ts';
-
-/** Functions of preview 1 that exist and answer ENOSYS: no library of the languages at hand needs them. */
-export const unimplemented: readonly string[] = Object.freeze(['fd_fdstat_set_rights', 'proc_raise']);
 
 /** One guest's parts, out of which {@link preview1Functions} makes the functions. */
 export interface Preview1Environment {
@@ -28,22 +26,38 @@ export interface Preview1Environment {
   readonly stderr: OutputSink;
 }
 
-/** The functions by name, without a prototype, each giving an errno. Until `memory` gives one, every pointer is EFAULT. */
+/** Functions by name, without a prototype, each giving an errno. */
+export type Preview1Functions = Readonly<Record<string, (...args: never[]) => unknown>>;
+
+/**
+ * What a module that imports preview 1 gets: asked for the name of an import module, gives its functions, or undefined when preview 1 has no such name. Both
+ * names work on the same descriptors. Until `memory` gives one, every pointer is EFAULT.
+ */
 export function preview1Functions(
   environment: Preview1Environment,
   memory: () => WebAssembly.Memory | undefined,
-): Readonly<Record<string, (...args: never[]) => unknown>> {
+): (module: string) => Preview1Functions | undefined {
   const { context, points, env } = environment;
   const table = new DescriptorTable(context, points);
   const guestMemory = new GuestMemory(context, memory);
-  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const bodies: Record<string, (...args: never[]) => void> = {
-    ...fileFunctions({ ...environment, table, memory: guestMemory }),
-    ...pathFunctions(guestMemory, table),
-    ...processFunctions({ ...environment, table, memory: guestMemory, variables: () => (context.allows(Cap.ENV) ? variables : []) }),
+  const strings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const variables = (): readonly string[] => (context.allows(Cap.ENV) ? strings : []);
+  const made = new Map<string, Preview1Functions>();
+  return (module) => {
+    const known = made.get(module);
+    const layout = LAYOUTS.get(module);
+    if (known !== undefined || layout === undefined) return known;
+    const parts = { ...environment, layout, table, memory: guestMemory, variables };
+    const bodies: Record<string, (...args: never[]) => void> = {
+      ...fileFunctions(parts),
+      ...pathFunctions(layout, guestMemory, table),
+      ...processFunctions(parts),
+    };
+    const functions: Record<string, (...args: never[]) => unknown> = Object.create(null);
+    for (const [name, body] of Object.entries(bodies)) {
+      if (!layout.without.includes(name)) functions[name] = (...args: never[]) => errnoOf(() => body(...args));
+    }
+    made.set(module, Object.freeze(functions));
+    return functions;
   };
-  const functions: Record<string, (...args: never[]) => unknown> = Object.create(null);
-  for (const [name, body] of Object.entries(bodies)) functions[name] = (...args: never[]) => errnoOf(() => body(...args));
-  for (const name of unimplemented) functions[name] = () => Errno.NOSYS;
-  return Object.freeze(functions);
 }

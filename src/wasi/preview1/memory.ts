@@ -1,5 +1,5 @@
 // The guest's memory as preview 1 functions see it. Each access takes the memory's buffer as it is at that moment (it moves when the memory grows), reads a
-// pointer as unsigned, and fails with EFAULT outside of the memory, or when there is none yet.
+// pointer as unsigned, and fails with EFAULT outside of the memory, or when there is none yet. What is reckoned from a pointer does not wrap at 4 GiB.
 import type { WasiContext } from '../context.ts';
 import { fail } from '../filesystem/errors.ts';
 import { MAX_PATH_BYTES } from '../filesystem/resolve.ts';
@@ -29,35 +29,33 @@ export class GuestMemory {
 
   /** The bytes themselves, not a copy: to be used before anything can run that makes the memory grow. */
   bytes(pointer: number, length: number): Uint8Array {
-    const start = pointer >>> 0;
     const count = length >>> 0;
-    const view = this.#current();
-    if (start + count > view.byteLength) raise(Errno.FAULT);
-    return new Uint8Array(view.buffer, start, count);
+    const view = this.#at(pointer, count);
+    return new Uint8Array(view.buffer, unsigned(pointer), count);
   }
 
   u8(pointer: number): number {
-    return this.#at(pointer, 1).getUint8(pointer >>> 0);
+    return this.#at(pointer, 1).getUint8(unsigned(pointer));
   }
 
   u16(pointer: number): number {
-    return this.#at(pointer, 2).getUint16(pointer >>> 0, true);
+    return this.#at(pointer, 2).getUint16(unsigned(pointer), true);
   }
 
   u32(pointer: number): number {
-    return this.#at(pointer, 4).getUint32(pointer >>> 0, true);
+    return this.#at(pointer, 4).getUint32(unsigned(pointer), true);
   }
 
   u64(pointer: number): bigint {
-    return this.#at(pointer, 8).getBigUint64(pointer >>> 0, true);
+    return this.#at(pointer, 8).getBigUint64(unsigned(pointer), true);
   }
 
   setU32(pointer: number, value: number): void {
-    this.#at(pointer, 4).setUint32(pointer >>> 0, value, true);
+    this.#at(pointer, 4).setUint32(unsigned(pointer), value, true);
   }
 
   setU64(pointer: number, value: bigint): void {
-    this.#at(pointer, 8).setBigUint64(pointer >>> 0, value, true);
+    this.#at(pointer, 8).setBigUint64(unsigned(pointer), value, true);
   }
 
   /** Copies a record out that the host put together. */
@@ -84,7 +82,7 @@ export class GuestMemory {
     const length = count >>> 0;
     if (length > MAX_VECTORS) fail('invalid');
     this.#context.control.charge(length * VECTOR_UNITS);
-    const start = list >>> 0;
+    const start = unsigned(list);
     let total = 0;
     for (let index = 0; index < length; index += 1) {
       try {
@@ -106,7 +104,7 @@ export class GuestMemory {
 
   #at(pointer: number, size: number): DataView {
     const view = this.#current();
-    if ((pointer >>> 0) + size > view.byteLength) raise(Errno.FAULT);
+    if (unsigned(pointer) + size > view.byteLength) raise(Errno.FAULT);
     return view;
   }
 
@@ -115,6 +113,11 @@ export class GuestMemory {
     if (this.#view.buffer !== buffer) this.#view = new DataView(buffer);
     return this.#view;
   }
+}
+
+/** A pointer as the engine hands it over, signed, or a sum that starts at one. */
+export function unsigned(pointer: number): number {
+  return pointer < 0 ? pointer + 2 ** 32 : pointer;
 }
 
 // A byte order mark is part of the name.

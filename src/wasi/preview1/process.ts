@@ -1,7 +1,8 @@
-// Everything of wasi_snapshot_preview1 that is not about files: arguments, environment, clocks, random numbers, waiting, the end, and sockets, of which
+// Everything of preview 1 that is not about files: arguments, environment, clocks, random numbers, waiting, the end, and sockets, of which
 // there are none.
 import type { Clocks } from '../clocks.ts';
 import { MONOTONIC_RESOLUTION_NS, WALL_RESOLUTION_NS } from '../clocks.ts';
+import { GloveportError } from '../../errors.ts';
 import type { Console } from '../console.ts';
 import type { WasiContext } from '../context.ts';
 import { fail } from '../filesystem/errors.ts';
@@ -9,14 +10,17 @@ import type { Random } from '../random.ts';
 import { isReady, READY, type Waitable } from '../waiting.ts';
 import type { DescriptorTable } from './descriptors.ts';
 import { Errno, errnoOf, raise } from './errno.ts';
-import type { GuestMemory } from './memory.ts';
+import type { Layout } from './layouts.ts';
+import { type GuestMemory, unsigned } from './memory.ts';
 import { EVENT_BYTES, eventRecord, type PollEvent } from './records.ts';
+import { Right } from './rights.ts';
 
 /** Subscriptions of one `poll_oneoff`. */
 export const MAX_SUBSCRIPTIONS = 1024;
 
 /** What the functions work on. */
 export interface ProcessEnvironment {
+  readonly layout: Layout;
   readonly context: WasiContext;
   readonly memory: GuestMemory;
   readonly table: DescriptorTable;
@@ -29,7 +33,7 @@ export interface ProcessEnvironment {
 }
 
 /** Each function throws its error; `functions.ts` makes an errno of it. */
-export function processFunctions({ context, memory, table, console, clocks, random, args, variables }: ProcessEnvironment) {
+export function processFunctions({ layout, context, memory, table, console, clocks, random, args, variables }: ProcessEnvironment) {
   // When a poll began that the guest was suspended in: it is made again, and its timeouts are relative.
   let suspendedAt: bigint | undefined;
 
@@ -70,20 +74,30 @@ export function processFunctions({ context, memory, table, console, clocks, rand
       context.chargeEntries(length);
       const start = suspendedAt ?? clocks.monotonic();
       suspendedAt = undefined;
-      const subscribed = Array.from({ length }, (_, index) => subscriptionAt((subscriptions >>> 0) + index * SUBSCRIPTION_BYTES, start));
+      const subscribed = Array.from({ length }, (_, index) => subscriptionAt(unsigned(subscriptions) + index * layout.subscriptionBytes, start));
       if (!context.waitForAny(subscribed.map(({ waitable }) => waitable))) {
         suspendedAt = start;
         return;
       }
       const ready = subscribed.filter(({ waitable }) => isReady(waitable));
       ready.forEach(({ event }, index) => {
-        memory.set((events >>> 0) + index * EVENT_BYTES, eventRecord(event));
+        memory.set(unsigned(events) + index * EVENT_BYTES, eventRecord(event));
       });
       memory.setU32(result, ready.length);
     },
 
     proc_exit(code: number): void {
       context.exit(code >>> 0);
+    },
+
+    // Nobody else is there to handle a signal: one that ends a program ends the guest, with the exit code that a shell gives it.
+    proc_raise(signal: number): void {
+      const name = SIGNALS[signal] ?? fail('invalid');
+      if (name === 'none' || IGNORED_SIGNALS.has(name)) return;
+      // It could never go on.
+      if (STOPPING_SIGNALS.has(name)) fail('unsupported');
+      const exitCode = 128 + signal;
+      context.control.stop(new GloveportError('GUEST_EXITED', `the guest ended itself with the signal ${name}`, { exitCode, signal: name }));
     },
 
     // Other threads do not exist.
@@ -96,16 +110,16 @@ export function processFunctions({ context, memory, table, console, clocks, rand
   };
 
   function noSocket(fd: number): void {
-    table.get(fd);
+    table.get(fd, 0);
     raise(Errno.NOTSOCK);
   }
 
   function setStrings(strings: readonly string[], pointers: number, buffer: number): void {
     context.chargeEntries(strings.length);
-    let next = buffer >>> 0;
+    let next = unsigned(buffer);
     strings.forEach((text, index) => {
       const bytes = Buffer.from(`${text}\0`);
-      memory.setU32((pointers >>> 0) + 4 * index, next);
+      memory.setU32(unsigned(pointers) + 4 * index, next);
       memory.set(next, bytes);
       next += bytes.length;
     });
@@ -127,14 +141,15 @@ export function processFunctions({ context, memory, table, console, clocks, rand
     if (type === EventType.CLOCK) {
       let waitable = READY;
       const errno = errnoOf(() => {
-        waitable = timeout(memory.u32(pointer + 16), memory.u64(pointer + 24), (memory.u16(pointer + 40) & ABSOLUTE) !== 0, start);
+        const clock = pointer + layout.clockOffset;
+        waitable = timeout(memory.u32(clock), memory.u64(clock + 8), (memory.u16(clock + 24) & ABSOLUTE) !== 0, start);
       });
       return { waitable, event: { ...quiet, errno } };
     }
     if (type !== EventType.FD_READ && type !== EventType.FD_WRITE) fail('invalid');
     let event: PollEvent = quiet;
     const errno = errnoOf(() => {
-      const descriptor = table.get(memory.u32(pointer + 16));
+      const descriptor = table.get(memory.u32(pointer + 16), Right.POLL_FD_READWRITE | (type === EventType.FD_READ ? Right.FD_READ : Right.FD_WRITE));
       if (type === EventType.FD_WRITE) return;
       if (descriptor.kind === 'stdin') event = { ...quiet, available: BigInt(console.inputLeft), hangup: console.inputLeft === 0 };
       if (descriptor.kind === 'file') {
@@ -151,7 +166,14 @@ export function processFunctions({ context, memory, table, console, clocks, rand
   }
 }
 
-const SUBSCRIPTION_BYTES = 48;
+// `signal`, by number.
+const SIGNALS =
+  'none hup int quit ill trap abrt bus fpe kill usr1 segv usr2 pipe alrm term chld cont stop tstp ttin ttou urg xcpu xfsz vtalrm prof winch poll pwr sys'.split(
+    ' ',
+  );
+const IGNORED_SIGNALS: ReadonlySet<string> = new Set(['pipe', 'chld', 'cont', 'urg', 'winch']);
+const STOPPING_SIGNALS: ReadonlySet<string> = new Set(['stop', 'tstp', 'ttin', 'ttou']);
+
 const EventType = { CLOCK: 0, FD_READ: 1, FD_WRITE: 2 } as const;
 const ABSOLUTE = 1;
 
