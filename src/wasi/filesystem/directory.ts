@@ -62,6 +62,7 @@ export class OpenDirectory {
     this.point.checkWrite();
     this.point.context.chargeCalls(1);
     this.#store.setTimes(times);
+    this.point.times.remember(times, this.#store.stat());
   }
 
   sync(): void {
@@ -106,10 +107,12 @@ export class OpenDirectory {
 
   setTimesAt(path: string, follow: boolean, times: FileTimes): void {
     this.#checkChange();
-    this.#at(path, follow ? 'follow' : 'nofollow', (place) => {
-      if (place.name === undefined) place.directory.setTimes(times);
-      else if (place.stat) place.directory.setTimesOf(place.name, times);
+    this.#at(path, follow ? 'follow' : 'nofollow', ({ directory, name, stat }) => {
+      if (name === undefined) directory.setTimes(times);
+      else if (stat) directory.setTimesOf(name, times);
       else fail('no-entry');
+      const kept = name === undefined ? directory.stat() : directory.lookup(name);
+      if (kept) this.point.times.remember(times, kept);
     });
   }
 
@@ -165,18 +168,21 @@ export class OpenDirectory {
     });
   }
 
-  /** Makes a hard link, within one mount. */
+  /** Makes a hard link, within one mount. Of a symbolic link it makes another one with the same text, which is what was checked. */
   linkAt(path: string, follow: boolean, target: OpenDirectory, newPath: string): void {
     this.#checkPair(target);
     this.#at(path, follow ? 'follow' : 'nofollow', (from) => {
       if (from.name === undefined) fail('not-permitted');
       if (!from.stat) fail('no-entry');
-      if (from.stat.type !== 'regular-file') fail('not-permitted');
-      const { name } = from;
+      const { name, stat } = from;
+      if (stat.type !== 'regular-file' && stat.type !== 'symbolic-link') fail('not-permitted');
       target.#at(newPath, 'entry', (to) => {
         if (to.name === undefined || to.stat) fail('exist');
         if (to.slash) fail('no-entry');
-        from.directory.link(name, to.directory, to.name);
+        if (stat.type === 'regular-file') return from.directory.link(name, to.directory, to.name);
+        const text = from.directory.readLink(name);
+        if (!staysInside(parentOf(target.#placeOf(to)), text)) fail('not-permitted');
+        to.directory.createLink(to.name, text);
       });
     });
   }

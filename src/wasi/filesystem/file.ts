@@ -82,6 +82,7 @@ export class OpenFile {
     this.point.checkWrite();
     this.#charge();
     this.#store.setTimes(times);
+    this.point.times.remember(times, this.#store.stat());
   }
 
   /** Without effect on a file that was opened for reading. */

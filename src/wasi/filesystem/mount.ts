@@ -7,6 +7,7 @@ import { checkFields, describeValue, GloveportError } from '../../errors.ts';
 import type { Closable, WasiContext } from '../context.ts';
 import type { BackingDirectory, FileStat } from './backing.ts';
 import { fail } from './errors.ts';
+import { ExactTimes } from './exact-times.ts';
 import { openHostDirectory } from './host-directory.ts';
 import { createMemoryStore, type MemoryStore } from './memory.ts';
 
@@ -91,6 +92,7 @@ export function hostDirectory(path: string, options: { readonly write?: boolean 
 export class MountPoint implements Closable {
   readonly path: string;
   readonly context: WasiContext;
+  readonly times = new ExactTimes();
   // Undefined once closed: the host may have given its number to another directory by then.
   #root: BackingDirectory | undefined;
   readonly #number: bigint;
@@ -150,9 +152,9 @@ export class MountPoint implements Closable {
     this.#moves += 1;
   }
 
-  /** `stat` with a device number that tells apart objects of different mounts. */
+  /** `stat` as the guest sees it: with a device number that tells apart objects of different mounts, and times as it set them. */
   identify(stat: FileStat): FileStat {
-    return { ...stat, device: BigInt.asUintN(64, (this.#number << 48n) + stat.device) };
+    return { ...this.times.restore(stat), device: BigInt.asUintN(64, (this.#number << 48n) + stat.device) };
   }
 
   /** Whether `path`, relative to the mount and free of links, is denied, or lies below what is. */
