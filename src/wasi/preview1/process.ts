@@ -70,6 +70,7 @@ export function processFunctions({ layout, context, memory, table, console, cloc
     poll_oneoff(subscriptions: number, events: number, count: number, result: number): void {
       const length = count >>> 0;
       if (length === 0 || length > MAX_SUBSCRIPTIONS) fail('invalid');
+      memory.bytes(subscriptions, length * layout.subscriptionBytes);
       memory.bytes(events, length * EVENT_BYTES);
       context.chargeEntries(length);
       const start = suspendedAt ?? clocks.monotonic();

@@ -10,7 +10,8 @@ export function isPreview1Signature(name: string, declared: CoreFunctionType): b
 }
 
 // A letter for each parameter: i for i32, l for i64. All but `proc_exit` have the errno as their result.
-const PARAMETERS: ReadonlyMap<string, readonly string[]> = new Map(
+/** The parameters of each function. */
+export const PARAMETERS: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
     '': 'sched_yield',
     i: 'fd_close fd_datasync fd_sync proc_exit proc_raise',
