@@ -1,4 +1,4 @@
-// Builds the guests that the tour and the tests run: JavaScript components with jco's QuickJS backend, WebAssembly text with wabt. Results are kept
+// Builds the guests that the tour and the tests run: JavaScript components with jco's QuickJS backend, WebAssembly text with wabt, C with clang. Results are kept
 // by the hash of sources and tools, so a guest is built once and any change builds it anew. `npm run guests` builds all.
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
@@ -43,6 +43,20 @@ export function quickjsGuest(folder: URL): Promise<Uint8Array> {
   return kept(nameOf(folder), folder, QUICKJS, quickjsComponent);
 }
 
+/** A preview 1 command out of one file of C, kept like the guests. */
+export async function cGuest(file: URL): Promise<Uint8Array> {
+  const { stdout: version } = await run('clang', ['--version']);
+  return kept(file.pathname.split('/').at(-1) as string, file, version, cCommand);
+}
+
+/** Whether {@link cGuest} can be had: clang with lld and wasi-libc, which are packages of Debian's. */
+export async function canBuildC(): Promise<boolean> {
+  return run('clang', [...C_OPTIONS, '-fsyntax-only', '-include', 'wasi/api.h', '-x', 'c', '/dev/null']).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function kept(name: string, from: URL, tool: string, build: Recipe['build']): Promise<Uint8Array> {
   const built = new URL(`${name}-${await fingerprint(from, tool)}.wasm`, CACHE);
   const cached = await readFile(built).catch(() => undefined);
@@ -56,6 +70,7 @@ async function kept(name: string, from: URL, tool: string, build: Recipe['build'
   return bytes;
 }
 
+const run = promisify(execFile);
 const CACHE = new URL('../node_modules/.cache/gloveport/guests/', import.meta.url);
 const JCO = new URL('../node_modules/@bytecodealliance/jco/dist/jco.js', import.meta.url);
 
@@ -82,7 +97,7 @@ async function quickjsComponent(folder: URL): Promise<Uint8Array> {
   await mkdir(CACHE, { recursive: true });
   const options = ['--wit', 'wit', '--world-name', name, '--backend', 'qjs', '--backend-qjs-disable-async', '--out', output];
   try {
-    await promisify(execFile)(process.execPath, [fileURLToPath(JCO), 'componentize', `${name}.js`, ...options], { cwd: fileURLToPath(folder) });
+    await run(process.execPath, [fileURLToPath(JCO), 'componentize', `${name}.js`, ...options], { cwd: fileURLToPath(folder) });
     return await readFile(output);
   } finally {
     await rm(output, { force: true });
@@ -91,6 +106,19 @@ async function quickjsComponent(folder: URL): Promise<Uint8Array> {
 
 function nameOf(folder: URL): string {
   return folder.pathname.split('/').at(-2) as string;
+}
+
+const C_OPTIONS = ['--target=wasm32-wasi', '-O2', '-Wall', '-Wextra', '-Werror', '-D_GNU_SOURCE'];
+
+async function cCommand(file: URL): Promise<Uint8Array> {
+  const output = fileURLToPath(new URL(`${randomUUID()}.command`, CACHE));
+  await mkdir(CACHE, { recursive: true });
+  try {
+    await run('clang', [...C_OPTIONS, '-o', output, fileURLToPath(file)]);
+    return await readFile(output);
+  } finally {
+    await rm(output, { force: true });
+  }
 }
 
 async function textModule(file: URL): Promise<Uint8Array> {

@@ -100,12 +100,24 @@ const bitsOf = (mask: bigint): bigint[] => Array.from({ length: 64 }, (_, bit) =
 const needing = (calls: readonly RightedCall[], bit: bigint): string[] => calls.filter(({ needed }) => (needed & bit) !== 0n).map(({ name }) => name);
 
 describe('a right that was given up', () => {
-  test.each(bitsOf(OF_FILES.reduce((mask, { needed }) => mask | needed, 0n)))('of a file, %s, is missed by just the calls that need it', (bit) => {
+  test.each(bitsOf(OF_FILES.reduce((mask, { needed }) => mask | needed, 0n) & ~FD_TELL))('of a file, %s, is missed by just the calls that need it', (bit) => {
     const guest = guestOn();
     const { fd } = guest.open('a.txt', { rights: EVERY_RIGHT });
     expect(OF_FILES.map(({ call }) => call(guest, fd))).toEqual(OF_FILES.map(() => 0));
     giveUp(guest, fd, bit);
     expect(OF_FILES.filter(({ call }) => call(guest, fd) === NOTCAPABLE).map(({ name }) => name)).toEqual(needing(OF_FILES, bit));
+  });
+
+  test('to ask for a position is kept with the right to move it, and lost with both', () => {
+    const guest = guestOn();
+    const { fd } = guest.open('a.txt', { rights: EVERY_RIGHT });
+    const told = (): number[] => OF_FILES.filter(({ needed }) => needed === FD_TELL).map(({ call }) => call(guest, fd));
+    giveUp(guest, fd, FD_TELL);
+    expect([told(), rightsOf(guest, fd).base & FD_TELL]).toEqual([[0, 0], FD_TELL]);
+    giveUp(guest, fd, FD_SEEK);
+    expect(told()).toEqual([0, 0]);
+    giveUp(guest, fd, FD_TELL);
+    expect(told()).toEqual([NOTCAPABLE, NOTCAPABLE]);
   });
 
   test.each(bitsOf(OF_DIRECTORIES.reduce((mask, { needed }) => mask | needed, 0n)))('of a directory, %s, is missed by just the calls that need it', (bit) => {
@@ -138,9 +150,9 @@ describe('a right that was given up', () => {
     const guest = guestOn();
     const { fd } = guest.open('a.txt', { rights: FD_READ });
     const { base } = rightsOf(guest, fd);
-    giveUp(guest, fd, FD_TELL);
-    const set = (more: bigint, inheriting = 0n): number => guest.call('fd_fdstat_set_rights', fd, (base & ~FD_TELL) | more, inheriting);
-    expect([set(0n), set(FD_TELL), set(FD_WRITE), set(right(28)), set(right(63)), set(0n, FD_READ)]).toEqual([
+    giveUp(guest, fd, FD_ADVISE);
+    const set = (more: bigint, inheriting = 0n): number => guest.call('fd_fdstat_set_rights', fd, (base & ~FD_ADVISE) | more, inheriting);
+    expect([set(0n), set(FD_ADVISE), set(FD_WRITE), set(right(28)), set(right(63)), set(0n, FD_READ)]).toEqual([
       0,
       NOTCAPABLE,
       NOTCAPABLE,
@@ -148,7 +160,7 @@ describe('a right that was given up', () => {
       NOTCAPABLE,
       NOTCAPABLE,
     ]);
-    expect(rightsOf(guest, fd)).toEqual({ base: base & ~FD_TELL, inheriting: 0n });
+    expect(rightsOf(guest, fd)).toEqual({ base: base & ~FD_ADVISE, inheriting: 0n });
     expect(guest.call('fd_fdstat_set_rights', 99, 0n, 0n)).toBe(8);
   });
 

@@ -6,7 +6,7 @@ import { fail } from '../filesystem/errors.ts';
 import type { OpenFile } from '../filesystem/file.ts';
 import type { MountPoint } from '../filesystem/mount.ts';
 import { Errno, raise } from './errno.ts';
-import { isWithin, Rights, type RightsPair } from './rights.ts';
+import { isWithin, Rights, type RightsPair, withImplied } from './rights.ts';
 
 /** `fdflags`. */
 export const FdFlag = Object.freeze({ APPEND: 1, DSYNC: 2, NONBLOCK: 4, RSYNC: 8, SYNC: 16 });
@@ -109,7 +109,7 @@ export function reduceRights(descriptor: Descriptor, base: bigint, inheriting: b
   const held = rightsOf(descriptor);
   if (!isWithin(base, held.base) || !isWithin(inheriting, held.inheriting)) raise(Errno.NOTCAPABLE);
   const full = fullRights(descriptor);
-  descriptor.lost = { base: full.base & ~Number(base), inheriting: full.inheriting & ~Number(inheriting) };
+  descriptor.lost = { base: full.base & ~withImplied(Number(base)), inheriting: full.inheriting & ~withImplied(Number(inheriting)) };
 }
 
 function fullRights(descriptor: Descriptor): RightsPair {

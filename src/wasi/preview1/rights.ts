@@ -74,3 +74,8 @@ export interface RightsPair {
 export function isWithin(asked: bigint, held: number): boolean {
   return (BigInt.asUintN(64, asked) & ~BigInt(held)) === 0n;
 }
+
+/** Who may move a position may also ask for it. */
+export function withImplied(rights: number): number {
+  return rights & Right.FD_SEEK ? rights | Right.FD_TELL : rights;
+}
