@@ -1,5 +1,4 @@
 // The types with which programs import the functions of WASI: the real ones link, in every minor version, and lies do not.
-import { readFile } from 'node:fs/promises';
 import { componentEmbed, componentNew, parse } from '@bytecodealliance/jco';
 import { describe, expect, test } from 'vitest';
 import { guest } from '../../guest-examples/build.ts';
@@ -10,6 +9,7 @@ import { withoutVersion } from '../../src/component/naming.ts';
 import { WASI_INTERFACES } from '../../src/wasi/component/signatures.ts';
 import { providedFunctions } from '../../src/wasi/requirements.ts';
 import { checkSignature } from '../../src/wasi/signatures.ts';
+import { WASI_VERSION, wasiInterfaceNames, witOfWorld } from '../support/wasi-wit.ts';
 import { wat } from '../support/wat.ts';
 import { thrownBy } from './support.ts';
 
@@ -122,17 +122,10 @@ describe('the signatures of preview 1', () => {
   });
 });
 
-// A component that imports every function of the newest WASI 0.2, unstable ones included, out of the WIT that comes with jco.
+// A component that imports every function of the newest WASI 0.2, unstable ones included.
 async function wasiImporter(): Promise<Uint8Array> {
-  const folder = new URL('../../node_modules/@bytecodealliance/jco/lib/wit/builtin/0.2.12/', import.meta.url);
-  const names = ['io', 'clocks', 'random', 'cli', 'filesystem', 'sockets', 'http'];
-  const packages = await Promise.all(names.map((name) => readFile(new URL(`wasi-${name}/package.wit`, folder), 'utf8')));
-  const nested = packages.map((text) => `${text.replace(/^package ([^;]+);/m, 'package $1 {')}}`);
-  const interfaces = packages.flatMap((text, index) =>
-    [...text.matchAll(/^interface ([a-z-]+) \{$/gm)].map(([, name]) => `wasi:${names[index]}/${name}@0.2.12`),
-  );
-  const own = interfaces.filter((name) => !name.startsWith('wasi:cli/run@')).map((name) => `import ${name};`);
-  const witSource = ['package test:all;', 'world all {', ...own, '}', ...nested].join('\n');
+  const interfaces = (await wasiInterfaceNames()).filter((name) => name !== 'wasi:cli/run');
+  const witSource = await witOfWorld(interfaces.map((name) => `import ${name}@${WASI_VERSION}`));
   return componentNew(await componentEmbed({ witSource, dummy: true, features: { tag: 'all' } }), []);
 }
 
