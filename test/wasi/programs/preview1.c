@@ -230,7 +230,7 @@ static void paths(void) {
   DO(opening("dir/.//nested/../../dir/nested/../nested///./file", 0));
   DO(opening("dir/nested///", 0));
   GIVES(__WASI_ERRNO_PERM, opening("/dir/nested/file", 0));
-  GIVES(__WASI_ERRNO_PERM, opening("dir/nested/../../../work/dir/nested/file", 0));
+  GIVES(__WASI_ERRNO_PERM, opening("dir/nested/../../../work/dir", 0));
   GIVES(__WASI_ERRNO_PERM, opening("..", 0));
   GIVES(__WASI_ERRNO_NOTDIR, opening("dir/nested/file/", 0));
   GIVES(__WASI_ERRNO_NOTDIR, opening("dir/nested/file/..", 0));
