@@ -1,8 +1,9 @@
 // Everything of preview 1 that is not about files: arguments, environment, clocks, random numbers, waiting, the end, and sockets, of which
 // there are none.
+import { Cap } from '../../capabilities.ts';
+import { GloveportError } from '../../errors.ts';
 import type { Clocks } from '../clocks.ts';
 import { MONOTONIC_RESOLUTION_NS, WALL_RESOLUTION_NS } from '../clocks.ts';
-import { GloveportError } from '../../errors.ts';
 import type { Console } from '../console.ts';
 import type { WasiContext } from '../context.ts';
 import { fail } from '../filesystem/errors.ts';
@@ -47,6 +48,7 @@ export function processFunctions({ layout, context, memory, table, console, cloc
     },
 
     environ_get(pointers: number, buffer: number): void {
+      context.report(Cap.ENV, 'environment.get', context.allows(Cap.ENV));
       setStrings(variables(), pointers, buffer);
     },
 
