@@ -121,8 +121,9 @@ function fullRights(descriptor: Descriptor): RightsPair {
 export class DescriptorTable {
   readonly context: WasiContext;
   readonly #table = new Map<number, Descriptor>();
-  // No free number is lower.
-  #lowest = 0;
+  // Numbers below `#next` that are free, the lowest last.
+  readonly #free: number[] = [];
+  #next = 0;
 
   /** Standard streams at 0, 1 and 2, then the mounts in their order. */
   constructor(context: WasiContext, points: readonly MountPoint[]) {
@@ -133,9 +134,9 @@ export class DescriptorTable {
 
   /** Gives `descriptor` the lowest free number. */
   add(descriptor: Descriptor): number {
-    while (this.#table.has(this.#lowest)) this.#lowest += 1;
-    this.#table.set(this.#lowest, descriptor);
-    return this.#lowest;
+    const fd = this.#free.pop() ?? this.#next++;
+    this.#table.set(fd, descriptor);
+    return fd;
   }
 
   /** The descriptor `fd`. Fails when a right of `needed` was given up; what it never had is told by the error of the operation itself. */
@@ -160,10 +161,8 @@ export class DescriptorTable {
 
   /** Closes `fd`, which is gone also when its store fails at that. */
   close(fd: number): void {
-    const number = fd >>> 0;
-    const descriptor = this.get(number, 0);
-    this.#table.delete(number);
-    this.#lowest = Math.min(this.#lowest, number);
+    const descriptor = this.get(fd, 0);
+    this.#forget(fd);
     descriptor.close();
   }
 
@@ -173,8 +172,19 @@ export class DescriptorTable {
     const replaced = this.get(to, 0);
     if (descriptor === replaced) return;
     this.#table.set(to >>> 0, descriptor);
-    this.#table.delete(from >>> 0);
-    this.#lowest = Math.min(this.#lowest, from >>> 0);
+    this.#forget(from);
     replaced.close();
+  }
+
+  #forget(fd: number): void {
+    const number = fd >>> 0;
+    this.#table.delete(number);
+    let [start, end] = [0, this.#free.length];
+    while (start < end) {
+      const middle = (start + end) >>> 1;
+      if ((this.#free[middle] as number) > number) start = middle + 1;
+      else end = middle;
+    }
+    this.#free.splice(start, 0, number);
   }
 }
