@@ -51,7 +51,7 @@ describe('a call with any arguments', () => {
 
   const play = (made: TestHost, module: string, calls: readonly (readonly [string, readonly unknown[]])[], bytes: Uint8Array): void => {
     made.control.budget = 50_000_000;
-    const guest = new Preview1Guest(made.host, module);
+    const guest = new Preview1Guest(made.host, { module });
     for (let at = 0; at < 4096 && bytes.length > 0; at += bytes.length) new Uint8Array(guest.memory.buffer).set(bytes, at);
     try {
       for (const [name, args] of calls) {

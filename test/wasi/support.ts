@@ -175,11 +175,12 @@ export const OpenFlag = { CREATE: 1, DIRECTORY: 2, EXCLUSIVE: 4, TRUNCATE: 8 };
 
 /** A guest of preview 1 whose program is the test. */
 export class Preview1Guest {
-  readonly memory = new WebAssembly.Memory({ initial: 4 });
+  readonly memory: WebAssembly.Memory;
   readonly #functions: Readonly<Record<string, (...args: never[]) => unknown>>;
   #next = 1024;
 
-  constructor(host: WasiHost, module = 'wasi_snapshot_preview1') {
+  constructor(host: WasiHost, { module = 'wasi_snapshot_preview1', memory = new WebAssembly.Memory({ initial: 4 }) } = {}) {
+    this.memory = memory;
     this.#functions = host.preview1(() => this.memory)(module) ?? {};
   }
 

@@ -11,7 +11,7 @@ import { EVERY_RIGHT, FIRST_PREOPEN, makeHost, makeMount, MOUNT_KINDS, Preview1G
 
 function guestsOn(mount: Mount): { unstable: Preview1Guest; preview1: Preview1Guest } {
   const { host } = makeHost({ mounts: { '/data': mount } });
-  return { unstable: new Preview1Guest(host, 'wasi_unstable'), preview1: new Preview1Guest(host) };
+  return { unstable: new Preview1Guest(host, { module: 'wasi_unstable' }), preview1: new Preview1Guest(host) };
 }
 
 describe.each(MOUNT_KINDS)('the layouts of wasi_unstable on a %s directory', (kind) => {
@@ -68,7 +68,7 @@ describe('wasi_unstable', () => {
 
   test('has subscriptions of 56 bytes', () => {
     const { host, control } = makeHost();
-    const guest = new Preview1Guest(host, 'wasi_unstable');
+    const guest = new Preview1Guest(host, { module: 'wasi_unstable' });
     const [events, result] = [guest.room(96), guest.room(4)];
     const polled = (...list: Parameters<typeof subscriptions> extends [Preview1Guest, ...infer Rest] ? Rest : never): [bigint, number, number][] => {
       expect(guest.call('poll_oneoff', subscriptions(guest, ...list), events, list.length, result)).toBe(0);
