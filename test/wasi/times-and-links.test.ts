@@ -1,10 +1,10 @@
 // Times that a guest sets, which stores keep coarser than it may see, and links to links.
-import { symlinkSync } from 'node:fs';
+import { symlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { FileStat } from '../../src/wasi/filesystem/backing.ts';
 import { ExactTimes, MAX_EXACT_TIMES } from '../../src/wasi/filesystem/exact-times.ts';
-import { filesOf, PAIRS, setUp } from './files.ts';
+import { filesOf, PAIRS, setUp, VERSIONS } from './files.ts';
 import { FIRST_PREOPEN, makeHost, Preview1Guest, thrownBy } from './support.ts';
 
 const EXACT = 1_700_000_000_123_456_789n;
@@ -48,6 +48,12 @@ describe.each(PAIRS)('on a $kind directory through WASI $version', (pair) => {
     expect([thrownBy(() => files.link('absolute', 'x')), thrownBy(() => files.link('outside', 'sub/x'))]).toEqual(['not-permitted', undefined]);
     expect(thrownBy(() => files.read('sub/x'))).toBe('no-entry');
   });
+});
+
+test.each(VERSIONS)('times of the host from before 1970 are shown as its beginning through WASI %s', (version) => {
+  const { files, path } = setUp({ kind: 'host', version }, { 'a.txt': 'text' });
+  utimesSync(`${path}/a.txt`, new Date('1938-04-24'), new Date('1938-04-24'));
+  expect([files.stat('a.txt').modified, files.read('a.txt')]).toEqual([0n, 'text']);
 });
 
 test('a time that is left alone does not change by a nanosecond', () => {

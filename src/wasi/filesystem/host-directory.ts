@@ -313,10 +313,15 @@ function fileStat(stats: BigIntStats): FileStat {
     size: stats.size,
     device: stats.dev,
     inode: stats.ino,
-    accessed: stats.atimeNs,
-    modified: stats.mtimeNs,
-    changed: stats.ctimeNs,
+    accessed: sinceEpoch(stats.atimeNs),
+    modified: sinceEpoch(stats.mtimeNs),
+    changed: sinceEpoch(stats.ctimeNs),
   };
+}
+
+// WASI has no times before 1970.
+function sinceEpoch(nanoseconds: bigint): bigint {
+  return nanoseconds < 0n ? 0n : nanoseconds;
 }
 
 function typeOf(entry: BigIntStats | Dirent): FileType {
