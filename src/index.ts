@@ -20,4 +20,6 @@ export type { IsolationKind, OutputOption, SandboxOptions } from './sandbox/opti
 export { type LoadOptions, Sandbox } from './sandbox/sandbox.ts';
 export type { ByteSource } from './sandbox/source.ts';
 export { hostDirectory, type Mount, memoryDirectory } from './wasi/filesystem/mount.ts';
+export type { HostRule, NetworkOptions } from './wasi/network/policy.ts';
+export type { Lookup } from './wasi/network/resolver.ts';
 export type { HostFunction, HostFunctions, HostInterface, HostResource } from './wasi/imports.ts';

@@ -4,6 +4,7 @@ import { checkFields, describeValue, GloveportError, printable } from '../errors
 import { type Limits, type LimitsInput, resolveLimits } from '../limits.ts';
 import { guestPath, isMount, type Mount } from '../wasi/filesystem/mount.ts';
 import type { HostFunctions } from '../wasi/imports.ts';
+import { type NetworkOptions, type NetworkPolicy, resolveNetwork } from '../wasi/network/policy.ts';
 
 /** Where a guest's output goes: kept for the caller, to the process's own stream, nowhere, or to a function that gets each chunk. */
 export type OutputOption = 'capture' | 'inherit' | 'ignore' | ((chunk: Uint8Array) => void);
@@ -36,8 +37,8 @@ export interface SandboxOptions {
    * function at the top level stands for a function that a world imports directly. Only own properties are looked at; `this` is undefined.
    */
   readonly imports?: HostFunctions | undefined;
-  /** Not available yet: UNSUPPORTED_FEATURE. */
-  readonly network?: { readonly hosts: readonly string[] } | undefined;
+  /** What may be reached, and listened on, with NETWORK. Default nothing. */
+  readonly network?: NetworkOptions | undefined;
   /** Default `'inline'`, the only kind so far. */
   readonly isolation?: IsolationKind | undefined;
   /** Refuse to load a module that imports what is not granted, instead of denying it inside the guest. Default false. */
@@ -60,6 +61,7 @@ export interface Policy {
   readonly stdout: OutputOption;
   readonly stderr: OutputOption;
   readonly imports: HostFunctions;
+  readonly network: NetworkPolicy;
   readonly isolation: IsolationKind;
   readonly strict: boolean;
   readonly cacheDirectory: string | undefined;
@@ -68,7 +70,6 @@ export interface Policy {
 /** @throws GloveportError INVALID_OPTION naming the option, what was found and what is expected; UNSUPPORTED_FEATURE for what is not built yet. */
 export function resolveOptions(options: SandboxOptions): Policy {
   checkFields('options', options, optionNames);
-  if (own(options, 'network') !== undefined) throw unsupportedOption('network', 'network access');
   const policy = Object.fromEntries(Object.entries(RESOLVE).map(([name, resolve]) => [name, resolve(own(options, name) as never)]));
   const { grant, ...others } = policy;
   return Object.freeze({ ...others, grants: grant } as unknown as Policy);
@@ -90,13 +91,14 @@ const RESOLVE = {
   stdout: (value: unknown) => checkOutput('stdout', value),
   stderr: (value: unknown) => checkOutput('stderr', value),
   imports: (value: unknown) => record('imports', value, checkHostFunctions),
+  network: (value: unknown) => resolveNetwork(value),
   isolation: (value: unknown) => checkIsolation(value),
   strict: (value: unknown) => optional('strict', 'boolean', value) ?? false,
   cacheDirectory: (value: unknown) => optional('cacheDirectory', 'string', value),
 };
 
 /** The names of all options. */
-export const optionNames: readonly string[] = Object.freeze([...Object.keys(RESOLVE), 'network']);
+export const optionNames: readonly string[] = Object.freeze(Object.keys(RESOLVE));
 
 function checkMount(mount: Mount, path: string): Mount {
   guestPath(path, 'mounts');

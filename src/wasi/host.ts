@@ -13,6 +13,8 @@ import { interfaceOf } from './component/resource.ts';
 import { Console, type OutputSink } from './console.ts';
 import { WasiContext } from './context.ts';
 import { covers, guestPath, type Mount, MountPoint } from './filesystem/mount.ts';
+import { Network } from './network/network.ts';
+import type { NetworkPolicy } from './network/policy.ts';
 import { type Preview1Functions, preview1Functions } from './preview1/functions.ts';
 import { Random } from './random.ts';
 import type { EngineMemory } from '../wasm/engine.ts';
@@ -36,6 +38,8 @@ export interface WasiPolicy {
   readonly mounts: Readonly<Record<string, Mount>>;
   /** Absolute guest paths that are denied, with all below them, whatever is mounted. They name paths, not files: a second mount of the same directory has its own. */
   readonly denyPaths: readonly string[];
+  /** What may be reached, and listened on, with NETWORK. */
+  readonly network: NetworkPolicy;
   /** `handles`, `outputBytes` and `hostBytes` are enforced here. */
   readonly limits: Limits;
 }
@@ -46,6 +50,7 @@ export class WasiHost {
   readonly #console: Console;
   readonly #clocks: Clocks;
   readonly #random: Random;
+  readonly #network: Network;
   readonly #points: readonly MountPoint[];
 
   /** @throws GloveportError INVALID_OPTION for a path that is not absolute and plain, FILE_NOT_FOUND or IO_FAILED for a host directory that is gone. */
@@ -55,6 +60,7 @@ export class WasiHost {
     this.#console = new Console(this.#context, policy.stdin);
     this.#clocks = new Clocks(this.#context);
     this.#random = new Random(this.#context);
+    this.#network = new Network(this.#context, policy.network);
     this.#points = openMounts(this.#context, policy);
   }
 

@@ -10,6 +10,7 @@ import { type Limits, limits } from '../../src/limits.ts';
 import type { GuestControl } from '../../src/metering/control.ts';
 import type { Descriptor } from '../../src/wasi/component/filesystem.ts';
 import { hostDirectory, type Mount, memoryDirectory } from '../../src/wasi/filesystem/mount.ts';
+import { NetworkPolicy } from '../../src/wasi/network/policy.ts';
 import { WasiHost, type WasiPolicy } from '../../src/wasi/host.ts';
 
 export class Stopped extends Error {
@@ -78,6 +79,7 @@ export function makeHost(policy: Partial<Omit<WasiPolicy, 'limits'>> & { limits?
       stderr: (chunk) => err.push(chunk),
       mounts: {},
       denyPaths: [],
+      network: NetworkPolicy.none,
       ...policy,
       limits: { ...limits.default, ...policy.limits },
     },
