@@ -10,6 +10,7 @@ import { clockInterfaces, randomInterfaces } from './component/clocks-random.ts'
 import { filesystemInterfaces } from './component/filesystem.ts';
 import { ioInterfaces } from './component/io.ts';
 import { interfaceOf } from './component/resource.ts';
+import { socketInterfaces } from './component/sockets.ts';
 import { Console, type OutputSink } from './console.ts';
 import { WasiContext } from './context.ts';
 import { covers, guestPath, type Mount, MountPoint } from './filesystem/mount.ts';
@@ -77,6 +78,7 @@ export class WasiHost {
       ...filesystemInterfaces(this.#context, this.#points),
       ...ioInterfaces(this.#context),
       ...randomInterfaces(this.#random),
+      ...socketInterfaces(this.#context, this.#network),
     });
   }
 

@@ -25,6 +25,13 @@ interface Shim {
   'wasi:random/insecure': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-random-insecure');
   'wasi:random/insecure-seed': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-random-insecure-seed');
   'wasi:random/random': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-random-random');
+  'wasi:sockets/instance-network': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-sockets-instance-network');
+  'wasi:sockets/ip-name-lookup': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-sockets-ip-name-lookup');
+  'wasi:sockets/network': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-sockets-network');
+  'wasi:sockets/tcp': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-sockets-tcp');
+  'wasi:sockets/tcp-create-socket': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-sockets-tcp-create-socket');
+  'wasi:sockets/udp': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-sockets-udp');
+  'wasi:sockets/udp-create-socket': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-sockets-udp-create-socket');
 }
 
 /**

@@ -65,8 +65,7 @@ export interface TestHost {
   stderr(): string;
 }
 
-export function makeHost(policy: Partial<Omit<WasiPolicy, 'limits'>> & { limits?: Partial<Limits> } = {}): TestHost {
-  const control = new RecordingControl();
+export function makeHost(policy: Partial<Omit<WasiPolicy, 'limits'>> & { limits?: Partial<Limits> } = {}, control = new RecordingControl()): TestHost {
   const out: Uint8Array[] = [];
   const err: Uint8Array[] = [];
   const host = new WasiHost(

@@ -54,6 +54,13 @@ export function parsePrefix(text: string): Prefix | undefined {
   return prefix.length <= bitsOf(address) && (address.value & ((1n << restOf(prefix)) - 1n)) === 0n ? prefix : undefined;
 }
 
+/** {@link parsePrefix} of a text that is ours. */
+export function prefixOf(text: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw new TypeError(`${text} is no prefix`);
+  return prefix;
+}
+
 export function contains(prefix: Prefix, address: IpAddress): boolean {
   return prefix.family === address.family && prefix.value >> restOf(prefix) === address.value >> restOf(prefix);
 }
@@ -140,12 +147,6 @@ const CARRIERS = [
   { range: prefixOf('2001::/32'), embedded: (value: bigint) => ~value },
   { range: prefixOf('2002::/16'), embedded: (value: bigint) => value >> 80n },
 ];
-
-function prefixOf(text: string): Prefix {
-  const prefix = parsePrefix(text);
-  if (prefix === undefined) throw new TypeError(`${text} is no prefix`);
-  return prefix;
-}
 
 function bitsOf({ family }: IpAddress): number {
   return family === 4 ? 32 : 128;

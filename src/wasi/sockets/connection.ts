@@ -1,0 +1,205 @@
+// One TCP connection over node:net: its two directions as a source and a target of streams. It reads ahead and holds back no more than was reserved for it;
+// events of the host only set state and wake who waits.
+import type { Socket } from 'node:net';
+import { CLOSED, type InputSource, type OutputTarget } from '../component/io.ts';
+import type { WasiContext } from '../context.ts';
+import { Signal } from '../waiting.ts';
+import { codeOfError, type ErrorCode, failureOf } from './errors.ts';
+import { type Endpoint, endpointOf } from './endpoint.ts';
+
+/** Bytes that Node reads at once, on top of those that it reads ahead. */
+const CHUNK_BYTES = 64 * 1024;
+/** Calls of the system that one read or write of a connection is charged for. */
+const IO_CALLS = 5;
+/** Milliseconds that a connection whose guest has dropped it may take to send what it was given. */
+const LINGER_MS = 10_000;
+
+export interface ConnectionBuffers {
+  /** Bytes that are read ahead. */
+  readonly receive: number;
+  /** Bytes that are taken and not yet sent. */
+  readonly send: number;
+}
+
+export class Connection {
+  /** Changes when a connection that is being made is there, or has failed. */
+  readonly established: Signal = new Signal(() => !this.#socket.connecting);
+  readonly input: InputSource;
+  readonly output: OutputTarget;
+  readonly #context: WasiContext;
+  readonly #socket: Socket;
+  readonly #buffers: ConnectionBuffers;
+  readonly #receivable: Signal = new Signal(() => this.#socket.readableLength > 0 || this.#receivedAll || this.#failure !== undefined);
+  readonly #sendable: Signal = new Signal(() => this.#sendingEnded || this.#failure !== undefined || this.#permit() > 0);
+  readonly #onClosed: () => void;
+  #failure: ErrorCode | 'broken-pipe' | undefined;
+  #receivedAll = false;
+  #sendingEnded = false;
+  #flushing = false;
+  #open = true;
+
+  /**
+   * Takes over `socket`, whose high water mark is that of `buffers`, connected or about to be, and calls `onClosed` once when nothing of it is left.
+   * Undefined when the guest's host has no room for `buffers`; the socket is destroyed then.
+   */
+  static take(context: WasiContext, socket: Socket, buffers: ConnectionBuffers, onClosed: () => void): Connection | undefined {
+    if (context.keepBytes(reservedFor(buffers))) return new Connection(context, socket, buffers, onClosed);
+    socket.destroy();
+    return undefined;
+  }
+
+  private constructor(context: WasiContext, socket: Socket, buffers: ConnectionBuffers, onClosed: () => void) {
+    this.#context = context;
+    this.#socket = socket;
+    this.#buffers = buffers;
+    this.#onClosed = onClosed;
+    this.input = { ready: this.#receivable, read: (limit) => this.#read(limit) };
+    this.output = {
+      ready: this.#sendable,
+      permit: () => this.#checkedPermit(),
+      write: (bytes) => this.#write(bytes),
+      flush: () => {
+        this.#flushing = this.#socket.writableLength > 0;
+      },
+    };
+    socket.on('connect', () => this.#notify());
+    socket.on('error', (error) => this.#fail((error as NodeJS.ErrnoException).code === 'EPIPE' ? 'broken-pipe' : codeOfError(error)));
+    socket.on('readable', () => {
+      // Node sees the end only when something asks for more.
+      if (socket.readableLength === 0) socket.read();
+      this.#notify();
+    });
+    socket.on('end', () => {
+      this.#receivedAll = true;
+      this.#notify();
+    });
+    socket.on('close', () => {
+      this.#receivedAll = true;
+      this.#sendingEnded = true;
+      this.#notify();
+      this.#release();
+    });
+  }
+
+  get connecting(): boolean {
+    return this.#socket.connecting;
+  }
+
+  /** Why it broke, if it did. */
+  get failure(): ErrorCode | undefined {
+    return this.#failure === 'broken-pipe' ? 'connection-reset' : this.#failure;
+  }
+
+  get local(): Endpoint | undefined {
+    return endpointOf(this.#socket.localAddress, this.#socket.localPort);
+  }
+
+  get remote(): Endpoint | undefined {
+    return endpointOf(this.#socket.remoteAddress, this.#socket.remotePort);
+  }
+
+  /** Nothing more is to be read. */
+  endReceiving(): void {
+    this.#receivedAll = true;
+    this.#socket.removeAllListeners('readable');
+    this.#socket.pause();
+    while (this.#socket.read() !== null);
+    this.#notify();
+  }
+
+  /** Nothing more will be written; what was, is still sent. */
+  endSending(): void {
+    if (this.#sendingEnded) return;
+    this.#sendingEnded = true;
+    this.#socket.end();
+    this.#notify();
+  }
+
+  /** As {@link import('node:net').Socket.setKeepAlive}, times in seconds. */
+  setKeepAlive(enabled: boolean, idle: number, interval: number, count: number): void {
+    (this.#socket.setKeepAlive as (enabled: boolean, idleMs: number, intervalMs: number, count: number) => unknown)(
+      enabled,
+      idle * 1_000,
+      interval * 1_000,
+      count,
+    );
+  }
+
+  /** Lets go of it: what was written is sent as long as the other end takes it in time. */
+  close(): void {
+    this.#receivedAll = true;
+    if (this.#socket.connecting || this.#socket.destroyed || this.#socket.writableLength === 0) {
+      this.destroy();
+      return;
+    }
+    this.endSending();
+    const timer = setTimeout(() => this.destroy(), LINGER_MS).unref();
+    this.#socket.once('finish', () => this.destroy());
+    this.#socket.once('close', () => clearTimeout(timer));
+  }
+
+  /** Ends it at once. `failure` is what its streams give from then on. */
+  destroy(failure?: ErrorCode): void {
+    this.#failure ??= failure;
+    this.#receivedAll = true;
+    this.#sendingEnded = true;
+    this.#socket.destroy();
+    this.#notify();
+    this.#release();
+  }
+
+  #read(limit: number): Uint8Array | undefined {
+    const length = Math.min(limit, this.#socket.readableLength);
+    const bytes: Uint8Array | null = length > 0 ? this.#socket.read(length) : null;
+    if (bytes === null) {
+      if (this.#failure !== undefined && this.#failure !== 'broken-pipe') throw failureOf(this.#failure);
+      return this.#receivedAll ? undefined : NOTHING;
+    }
+    this.#context.chargeCalls(IO_CALLS);
+    this.#context.chargeBytes(bytes.length);
+    return bytes;
+  }
+
+  #permit(): number {
+    const waiting = this.#socket.writableLength;
+    if (this.#flushing && waiting > 0) return 0;
+    this.#flushing = false;
+    return Math.max(0, this.#buffers.send - waiting);
+  }
+
+  #checkedPermit(): number {
+    if (this.#failure !== undefined && this.#failure !== 'broken-pipe') throw failureOf(this.#failure);
+    if (this.#sendingEnded || this.#failure !== undefined) throw CLOSED;
+    return this.#permit();
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#context.chargeCalls(IO_CALLS);
+    this.#context.chargeBytes(bytes.length);
+    this.#socket.write(bytes, () => this.#sendable.notify());
+  }
+
+  #fail(failure: ErrorCode | 'broken-pipe'): void {
+    this.#failure ??= failure;
+    this.#notify();
+  }
+
+  #notify(): void {
+    this.established.notify();
+    this.#receivable.notify();
+    this.#sendable.notify();
+  }
+
+  #release(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#context.giveBack(reservedFor(this.#buffers));
+    this.#onClosed();
+  }
+}
+
+function reservedFor({ receive, send }: ConnectionBuffers): number {
+  return receive + CHUNK_BYTES + send;
+}
+
+const NOTHING = new Uint8Array();

@@ -1,0 +1,65 @@
+// One name on its way to addresses, for wasi:sockets/ip-name-lookup.
+import { Cap } from '../../capabilities.ts';
+import { isInstance } from '../../errors.ts';
+import type { WasiContext } from '../context.ts';
+import { contains, type IpAddress, parseAddress, prefixOf } from '../network/addresses.ts';
+import { type Host, hostText, parseHost } from '../network/hosts.ts';
+import type { Network } from '../network/network.ts';
+import { NetworkError } from '../network/resolver.ts';
+import { Signal } from '../waiting.ts';
+import { type ErrorCode, fail } from './errors.ts';
+
+const MAPPED = prefixOf('::ffff:0:0/96');
+/** Calls of the system that a lookup is charged for. */
+const LOOKUP_CALLS = 100;
+
+export class OpenLookup {
+  readonly ready: Signal = new Signal(() => this.#addresses !== undefined || this.#failure !== undefined);
+  readonly #context: WasiContext;
+  readonly #network: Network;
+  readonly #detail: Readonly<Record<string, unknown>>;
+  #addresses: IpAddress[] | undefined;
+  #failure: ErrorCode | undefined;
+
+  /** Fails with `invalid-argument` where `name` is neither a name nor an address, and with `access-denied` where it may not be looked up. */
+  static open(context: WasiContext, network: Network, name: string): OpenLookup {
+    const host = parseAddress(name) ?? parseHost(name);
+    if (host === undefined) fail('invalid-argument');
+    const allowed = network.permitsLookup(host);
+    const detail = { name: hostText(host) };
+    context.report(Cap.NETWORK, OPERATION, allowed, detail);
+    if (!allowed) fail('access-denied');
+    context.chargeCalls(LOOKUP_CALLS);
+    return new OpenLookup(context, network, host, detail);
+  }
+
+  private constructor(context: WasiContext, network: Network, host: Host, detail: Readonly<Record<string, unknown>>) {
+    this.#context = context;
+    this.#network = network;
+    this.#detail = detail;
+    if (typeof host === 'string') void this.#resolve(host);
+    else this.#addresses = [host];
+  }
+
+  /** The next address, none at the end. */
+  next(): IpAddress | undefined {
+    if (!this.#network.granted) fail('access-denied');
+    if (this.#failure === 'access-denied') this.#context.report(Cap.NETWORK, OPERATION, false, this.#detail);
+    if (this.#failure !== undefined) fail(this.#failure);
+    if (this.#addresses === undefined) fail('would-block');
+    return this.#addresses.shift();
+  }
+
+  async #resolve(name: string): Promise<void> {
+    try {
+      const found = await this.#network.lookup(name);
+      this.#addresses = found.filter((address) => !contains(MAPPED, address));
+      if (this.#addresses.length === 0) this.#failure = 'name-unresolvable';
+    } catch (error) {
+      this.#failure = isInstance(error, NetworkError) ? error.code : 'unknown';
+    }
+    this.ready.notify();
+  }
+}
+
+const OPERATION = 'sockets.resolve-addresses';
