@@ -33,7 +33,7 @@ const MAX_WAITING = 256;
 export class Resolver {
   readonly #lookup: Lookup;
   readonly #timeoutMs: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
   #running = 0;
 
   constructor(lookup: Lookup, timeoutMs: number) {
@@ -62,15 +62,29 @@ export class Resolver {
   // A lookup that nobody waits for any more keeps its place until it ends: it cannot be cancelled.
   async #inTurn(name: string, expiry: AbortSignal): Promise<unknown> {
     if (this.#running < MAX_LOOKUPS) this.#running += 1;
-    else if (this.#waiting.length < MAX_WAITING) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else throw new NetworkError('temporary-resolver-failure');
+    else await this.#turn(expiry);
     try {
-      return expiry.aborted ? [] : await this.#lookup(name);
+      return await this.#lookup(name);
     } finally {
-      const next = this.#waiting.shift();
+      const [next] = this.#waiting;
       if (next === undefined) this.#running -= 1;
       else next();
     }
+  }
+
+  #turn(expiry: AbortSignal): Promise<void> {
+    if (this.#waiting.size >= MAX_WAITING) throw new NetworkError('temporary-resolver-failure');
+    return new Promise((resolve, reject) => {
+      const take = (): void => {
+        this.#waiting.delete(take);
+        resolve();
+      };
+      this.#waiting.add(take);
+      expiry.addEventListener('abort', () => {
+        this.#waiting.delete(take);
+        reject(expiry.reason as NetworkError);
+      });
+    });
   }
 }
 

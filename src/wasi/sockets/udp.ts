@@ -197,7 +197,6 @@ export class OpenUdp {
   #bind(local: Endpoint): void {
     const lookup: dgram.SocketOptions['lookup'] = (hostname, _options, callback) => callback(null, hostname, this.family);
     const socket = dgram.createSocket({ type: this.family === 6 ? 'udp6' : 'udp4', ipv6Only: this.family === 6, lookup });
-    if (socket.bindSync === undefined) fail('not-supported');
     socket.on('error', (error) => {
       if (socket === this.#socket) this.#fail(error);
     });
@@ -205,11 +204,13 @@ export class OpenUdp {
       if (socket === this.#socket) this.#arrived(data, endpointOf(address, port));
     });
     try {
+      if (socket.bindSync === undefined) fail('not-supported');
       const { port } = socket.bindSync({ address: formatAddress(local.address), port: local.port });
       if (this.#hopLimit !== DEFAULT_HOP_LIMIT) socket.setTTL(this.#hopLimit);
       this.#local = { address: local.address, port };
     } catch (error) {
-      fail(codeOfError(error));
+      socket.close();
+      fail(typeof error === 'string' ? (error as ErrorCode) : codeOfError(error));
     }
     this.#socket = socket;
   }
