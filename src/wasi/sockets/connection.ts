@@ -149,7 +149,8 @@ export class Connection {
   }
 
   #read(limit: number): Uint8Array | undefined {
-    const length = Math.min(limit, this.#socket.readableLength);
+    // Asked for more than its high water mark, Node would raise that.
+    const length = Math.min(limit, this.#socket.readableLength, this.#buffers.receive);
     const bytes: Uint8Array | null = length > 0 ? this.#socket.read(length) : null;
     if (bytes === null) {
       if (this.#failure !== undefined && this.#failure !== 'broken-pipe') throw failureOf(this.#failure);
