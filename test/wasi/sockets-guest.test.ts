@@ -45,7 +45,7 @@ describe('a component', () => {
   test('looks a name up, connects to it, and gets back what it sent', async () => {
     const { port } = await echoServer();
     await using guest = await load(byName(port));
-    for (const count of [0, 1, 1_000_000]) expect(await guest.call('echo', 'server.example', port, count)).toBe(count);
+    for (const count of [0, 1, 300_000]) expect(await guest.call('echo', 'server.example', port, count)).toBe(count);
   });
 
   test('is served while it waits, many at once on one thread', async () => {

@@ -4,9 +4,13 @@ import { createSocket, type Socket } from 'node:dgram';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Cap } from '../../src/capabilities.ts';
-import type { IncomingDatagramStream, OutgoingDatagramStream, UdpSocket } from '../../src/wasi/component/sockets.ts';
+import { limits } from '../../src/limits.ts';
+import { type IncomingDatagramStream, type OutgoingDatagramStream, socketInterfaces, type UdpSocket } from '../../src/wasi/component/sockets.ts';
+import { type Access, WasiContext } from '../../src/wasi/context.ts';
+import { Network } from '../../src/wasi/network/network.ts';
+import { type NetworkOptions, resolveNetwork } from '../../src/wasi/network/policy.ts';
 import { type Address, EVERYTHING, FAMILIES, type Family, ipv4, ipv6, loopback, mapped, SocketGuest, unspecified } from './sockets.ts';
-import { ALL, openDescriptors, stopOf, thrownBy } from './support.ts';
+import { ALL, openDescriptors, RecordingControl, stopOf, thrownBy } from './support.ts';
 
 const peers: Socket[] = [];
 
@@ -380,5 +384,57 @@ describe('names', () => {
   ] as const)('fail with %s', async (code, lookup) => {
     using guest = new SocketGuest({ ...NAMES, lookup });
     await expect(guest.resolve('a.example')).rejects.toBe(code);
+  });
+});
+
+describe('an observer', () => {
+  test('is told of each use, permitted or not, with what it was about', async () => {
+    const seen: [string, boolean, Readonly<Record<string, unknown>>][] = [];
+    const observer = ({ capability, operation, allowed, detail }: Access): void => {
+      expect(capability).toBe('network');
+      seen.push([operation, allowed, detail]);
+    };
+    const context = new WasiContext(Cap.NETWORK, limits.default, new RecordingControl(), observer);
+    const options: NetworkOptions = { hosts: ['127.0.0.1:1', 'a.example:1'], listen: ['127.0.0.1:0'], lookup: () => ['10.0.0.1'] };
+    const wasi = socketInterfaces(context, new Network(context, resolveNetwork(options)));
+    const network = wasi['wasi:sockets/instance-network'].instanceNetwork();
+    const tcp = wasi['wasi:sockets/tcp-create-socket'].createTcpSocket('ipv4');
+    thrownBy(() => tcp.startConnect(network, ipv4('8.8.8.8', 1)));
+    tcp.startConnect(network, ipv4('127.0.0.1', 1));
+    const listener = wasi['wasi:sockets/tcp-create-socket'].createTcpSocket('ipv4');
+    listener.startBind(network, loopback('ipv4', 0));
+    listener.finishBind();
+    listener.startListen();
+    const { port } = listener.localAddress().val;
+    const udp = wasi['wasi:sockets/udp-create-socket'].createUdpSocket('ipv4');
+    udp.startBind(network, unspecified('ipv4', 0));
+    udp.finishBind();
+    thrownBy(() => udp.stream(loopback('ipv4', 2)));
+    const [, outgoing] = udp.stream(loopback('ipv4', 1));
+    send(outgoing, { data: 'x' });
+    const { resolveAddresses } = wasi['wasi:sockets/ip-name-lookup'];
+    thrownBy(() => resolveAddresses(network, 'B.example'));
+    const stream = resolveAddresses(network, 'a.example');
+    await expect.poll(() => thrownBy(() => stream.resolveNextAddress())).toBe('access-denied');
+    context.revoke(Cap.NETWORK);
+    thrownBy(() => wasi['wasi:sockets/tcp-create-socket'].createTcpSocket('ipv6'));
+    expect(seen).toEqual([
+      ['sockets.create-tcp-socket', true, { family: 4 }],
+      ['sockets.tcp-connect', false, { address: '8.8.8.8', port: 1 }],
+      ['sockets.tcp-connect', true, { address: '127.0.0.1', port: 1 }],
+      ['sockets.create-tcp-socket', true, { family: 4 }],
+      ['sockets.tcp-bind', true, { address: '127.0.0.1', port: 0 }],
+      ['sockets.tcp-listen', true, { address: '127.0.0.1', port }],
+      ['sockets.create-udp-socket', true, { family: 4 }],
+      ['sockets.udp-bind', true, { address: '0.0.0.0', port: 0 }],
+      ['sockets.udp-connect', false, { address: '127.0.0.1', port: 2 }],
+      ['sockets.udp-connect', true, { address: '127.0.0.1', port: 1 }],
+      ['sockets.udp-send', true, { address: '127.0.0.1', port: 1 }],
+      ['sockets.resolve-addresses', false, { name: 'b.example' }],
+      ['sockets.resolve-addresses', true, { name: 'a.example' }],
+      ['sockets.resolve-addresses', false, { name: 'a.example' }],
+      ['sockets.create-tcp-socket', false, { family: 6 }],
+    ]);
+    context.closeAll();
   });
 });
