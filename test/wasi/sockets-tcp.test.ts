@@ -215,6 +215,8 @@ describe.each(FAMILIES)('a socket for %s', (family) => {
     await guest.run(() => there.output.blockingWriteAndFlush(Buffer.from('too late')));
     await guest.ready(here.input);
     here.socket.shutdown('receive');
+    await guest.run(() => there.output.blockingWriteAndFlush(Buffer.from('much too late')));
+    await delay(5);
     expect(thrownBy(() => here.input.read(100n))).toEqual({ tag: 'closed' });
     await guest.run(() => here.output.blockingWriteAndFlush(Buffer.from('still')));
     expect(Buffer.from(await guest.run(() => there.input.blockingRead(100n))).toString()).toBe('still');
@@ -424,6 +426,26 @@ describe('a connection', () => {
     expect(failed.val.toDebugString()).toBe('sockets:connection-reset');
     expect(thrownBy(() => output.checkWrite())).toMatchObject({ tag: 'last-operation-failed' });
     expect(thrownBy(() => input.read(1n))).toEqual({ tag: 'closed' });
+  });
+
+  test('gives out what it has read before it fails, and counts until the guest drops it', async () => {
+    let peer: Socket | undefined;
+    const { address } = await serve((socket) => {
+      peer = socket;
+      socket.write('last words');
+    });
+    using guest = new SocketGuest({ ...EVERYTHING, maxConnections: 1 }, { hostBytes: 3 * 65_536 });
+    const socket = guest.tcp();
+    const [input, output] = await guest.connect(socket, address);
+    await guest.ready(input);
+    peer?.resetAndDestroy();
+    await expect.poll(() => thrownBy(() => output.checkWrite())).toMatchObject({ tag: 'last-operation-failed' });
+    expect(Buffer.from(input.read(4n)).toString()).toBe('last');
+    expect(thrownBy(() => guest.tcp())).toBe('new-socket-limit');
+    expect(Buffer.from(input.read(100n)).toString()).toBe(' words');
+    expect(thrownBy(() => input.read(1n))).toMatchObject({ tag: 'last-operation-failed' });
+    socket[Symbol.dispose]();
+    await guest.connect(guest.tcp(), address);
   });
 
   test('that takes too long is given up', async () => {

@@ -29,17 +29,20 @@ export class Connection {
   readonly #context: WasiContext;
   readonly #socket: Socket;
   readonly #buffers: ConnectionBuffers;
-  readonly #receivable: Signal = new Signal(() => this.#socket.readableLength > 0 || this.#receivedAll || this.#failure !== undefined);
+  readonly #receivable: Signal = new Signal(() => this.#receivedAll || this.#failure !== undefined || this.#socket.readableLength > 0);
   readonly #sendable: Signal = new Signal(() => this.#sendingEnded || this.#failure !== undefined || this.#permit() > 0);
   readonly #onClosed: () => void;
-  #failure: ErrorCode | 'broken-pipe' | undefined;
+  #failure: ErrorCode | undefined;
   #receivedAll = false;
   #sendingEnded = false;
   #flushing = false;
-  #open = true;
+  #discarding = false;
+  #dropped = false;
+  #reserved = true;
 
   /**
-   * Takes over `socket`, whose high water mark is that of `buffers`, connected or about to be, and calls `onClosed` once when nothing of it is left.
+   * Takes over `socket`, whose high water mark is that of `buffers`, connected or about to be, and calls `onClosed` once when it was let go of
+   * and nothing of it is left.
    * Undefined when the guest's host has no room for `buffers`; the socket is destroyed then.
    */
   static take(context: WasiContext, socket: Socket, buffers: ConnectionBuffers, onClosed: () => void): Connection | undefined {
@@ -63,7 +66,12 @@ export class Connection {
       },
     };
     socket.on('connect', () => this.#notify());
-    socket.on('error', (error) => this.#fail((error as NodeJS.ErrnoException).code === 'EPIPE' ? 'broken-pipe' : codeOfError(error)));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      // The other end reads no more: an end, and no failure.
+      if (error.code === 'EPIPE') this.#sendingEnded = true;
+      else this.#failure ??= codeOfError(error);
+      this.#notify();
+    });
     socket.on('readable', () => {
       // Node sees the end only when something asks for more.
       if (socket.readableLength === 0) socket.read();
@@ -77,7 +85,7 @@ export class Connection {
       this.#receivedAll = true;
       this.#sendingEnded = true;
       this.#notify();
-      this.#release();
+      if (this.#dropped) this.#release();
     });
   }
 
@@ -87,7 +95,7 @@ export class Connection {
 
   /** Why it broke, if it did. */
   get failure(): ErrorCode | undefined {
-    return this.#failure === 'broken-pipe' ? 'connection-reset' : this.#failure;
+    return this.#failure;
   }
 
   get local(): Endpoint | undefined {
@@ -98,9 +106,10 @@ export class Connection {
     return endpointOf(this.#socket.remoteAddress, this.#socket.remotePort);
   }
 
-  /** Nothing more is to be read. */
+  /** Nothing more is to be read, and what was read ahead is given up. */
   endReceiving(): void {
     this.#receivedAll = true;
+    this.#discarding = true;
     this.#socket.removeAllListeners('readable');
     this.#socket.pause();
     while (this.#socket.read() !== null);
@@ -127,11 +136,12 @@ export class Connection {
 
   /** Lets go of it: what was written is sent as long as the other end takes it in time. */
   close(): void {
-    this.#receivedAll = true;
     if (this.#socket.connecting || this.#socket.destroyed || this.#socket.writableLength === 0) {
       this.destroy();
       return;
     }
+    this.#dropped = true;
+    this.endReceiving();
     this.endSending();
     const timer = setTimeout(() => this.destroy(), LINGER_MS).unref();
     this.#socket.once('finish', () => this.destroy());
@@ -141,19 +151,19 @@ export class Connection {
   /** Ends it at once. `failure` is what its streams give from then on. */
   destroy(failure?: ErrorCode): void {
     this.#failure ??= failure;
-    this.#receivedAll = true;
     this.#sendingEnded = true;
+    this.#dropped = true;
+    this.endReceiving();
     this.#socket.destroy();
-    this.#notify();
     this.#release();
   }
 
   #read(limit: number): Uint8Array | undefined {
     // Asked for more than its high water mark, Node would raise that.
-    const length = Math.min(limit, this.#socket.readableLength, this.#buffers.receive);
+    const length = this.#discarding ? 0 : Math.min(limit, this.#socket.readableLength, this.#buffers.receive);
     const bytes: Uint8Array | null = length > 0 ? this.#socket.read(length) : null;
     if (bytes === null) {
-      if (this.#failure !== undefined && this.#failure !== 'broken-pipe') throw failureOf(this.#failure);
+      if (this.#failure !== undefined) throw failureOf(this.#failure);
       return this.#receivedAll ? undefined : NOTHING;
     }
     this.#context.chargeCalls(IO_CALLS);
@@ -169,8 +179,8 @@ export class Connection {
   }
 
   #checkedPermit(): number {
-    if (this.#failure !== undefined && this.#failure !== 'broken-pipe') throw failureOf(this.#failure);
-    if (this.#sendingEnded || this.#failure !== undefined) throw CLOSED;
+    if (this.#failure !== undefined) throw failureOf(this.#failure);
+    if (this.#sendingEnded) throw CLOSED;
     return this.#permit();
   }
 
@@ -180,11 +190,6 @@ export class Connection {
     this.#socket.write(bytes, () => this.#sendable.notify());
   }
 
-  #fail(failure: ErrorCode | 'broken-pipe'): void {
-    this.#failure ??= failure;
-    this.#notify();
-  }
-
   #notify(): void {
     this.established.notify();
     this.#receivable.notify();
@@ -192,8 +197,8 @@ export class Connection {
   }
 
   #release(): void {
-    if (!this.#open) return;
-    this.#open = false;
+    if (!this.#reserved) return;
+    this.#reserved = false;
     this.#context.giveBack(reservedFor(this.#buffers));
     this.#onClosed();
   }

@@ -234,7 +234,12 @@ export class OpenUdp {
   #reopen(): void {
     this.#shut();
     this.#remote = undefined;
-    this.#bind(this.#bound as Endpoint);
+    try {
+      this.#bind(this.#bound as Endpoint);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   #shut(): void {
