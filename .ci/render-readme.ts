@@ -18,7 +18,7 @@ const OPENS: Record<CapabilityName, string> = {
   random: 'random bytes',
   'fs-read': 'reading in the mounted directories',
   'fs-write': 'changing what is in the mounted directories',
-  network: 'to come: outgoing connections to the named hosts',
+  network: 'connections to the named hosts, and listening at the named addresses',
   env: 'the named environment variables',
   process: "to come: the project's own process interfaces",
   threading: 'shared memories and atomic waits, on one thread so far',

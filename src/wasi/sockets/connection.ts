@@ -32,6 +32,8 @@ export class Connection {
   readonly #receivable: Signal = new Signal(() => this.#receivedAll || this.#failure !== undefined || this.#socket.readableLength > 0);
   readonly #sendable: Signal = new Signal(() => this.#sendingEnded || this.#failure !== undefined || this.#permit() > 0);
   readonly #onClosed: () => void;
+  #local: Endpoint | undefined;
+  #remote: Endpoint | undefined;
   #failure: ErrorCode | undefined;
   #receivedAll = false;
   #sendingEnded = false;
@@ -65,7 +67,11 @@ export class Connection {
         this.#flushing = this.#socket.writableLength > 0;
       },
     };
-    socket.on('connect', () => this.#notify());
+    this.#learnEnds();
+    socket.on('connect', () => {
+      this.#learnEnds();
+      this.#notify();
+    });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       // The other end reads no more: an end, and no failure.
       if (error.code === 'EPIPE') this.#sendingEnded = true;
@@ -98,12 +104,13 @@ export class Connection {
     return this.#failure;
   }
 
+  /** Once connected, also when it has ended since. */
   get local(): Endpoint | undefined {
-    return endpointOf(this.#socket.localAddress, this.#socket.localPort);
+    return this.#local;
   }
 
   get remote(): Endpoint | undefined {
-    return endpointOf(this.#socket.remoteAddress, this.#socket.remotePort);
+    return this.#remote;
   }
 
   /** Nothing more is to be read, and what was read ahead is given up. */
@@ -188,6 +195,11 @@ export class Connection {
     this.#context.chargeCalls(IO_CALLS);
     this.#context.chargeBytes(bytes.length);
     this.#socket.write(bytes, () => this.#sendable.notify());
+  }
+
+  #learnEnds(): void {
+    this.#local = endpointOf(this.#socket.localAddress, this.#socket.localPort);
+    this.#remote = endpointOf(this.#socket.remoteAddress, this.#socket.remotePort);
   }
 
   #notify(): void {

@@ -1,4 +1,6 @@
 // Where sockets are and what they are connected to: an address and a port, and what WASI takes for either.
+import { Cap } from '../../capabilities.ts';
+import type { WasiContext } from '../context.ts';
 import { contains, formatAddress, type IpAddress, isUnspecified, parseAddress, prefixOf } from '../network/addresses.ts';
 import { fail } from './errors.ts';
 
@@ -22,6 +24,12 @@ export function sameEndpoint(one: Endpoint, other: Endpoint): boolean {
 /** For what watches a guest. */
 export function describeEndpoint({ address, port }: Endpoint): Readonly<Record<string, unknown>> {
   return { address: formatAddress(address), port };
+}
+
+/** Reports that the guest wants to do `operation` there, and fails with `access-denied` unless it may. */
+export function demand(context: WasiContext, operation: string, allowed: boolean, endpoint: Endpoint): void {
+  if (context.observed) context.report(Cap.NETWORK, `sockets.${operation}`, allowed, describeEndpoint(endpoint));
+  if (!allowed) fail('access-denied');
 }
 
 /**

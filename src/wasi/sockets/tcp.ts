@@ -7,7 +7,7 @@ import { formatAddress, isUnspecified } from '../network/addresses.ts';
 import type { Network } from '../network/network.ts';
 import { Signal } from '../waiting.ts';
 import { Connection } from './connection.ts';
-import { checkFamily, checkRemote, checkUnicast, describeEndpoint, type Endpoint, type Family } from './endpoint.ts';
+import { checkFamily, checkRemote, checkUnicast, demand, describeEndpoint, type Endpoint, type Family } from './endpoint.ts';
 import { codeOfError, type ErrorCode, fail } from './errors.ts';
 
 /** What a guest can set; times in seconds. Inherited by what a listener accepts. */
@@ -90,7 +90,7 @@ export class OpenTcp {
     checkFamily(local, this.family);
     checkUnicast(local);
     const mayListen = this.#network.permitsListen('tcp', local.address, local.port);
-    this.#demand('tcp-bind', mayListen || (this.#network.granted && isUnspecified(local.address) && local.port === 0), local);
+    demand(this.#context, 'tcp-bind', mayListen || (this.#network.granted && isUnspecified(local.address) && local.port === 0), local);
     if (net.BoundSocket === undefined) fail('not-supported');
     this.#context.chargeCalls(OPEN_CALLS);
     try {
@@ -112,14 +112,11 @@ export class OpenTcp {
     this.#expect('unbound', 'bound');
     checkRemote(remote, this.family);
     checkUnicast(remote);
-    this.#demand('tcp-connect', this.#network.permitsSocket('tcp', remote.address, remote.port), remote);
+    demand(this.#context, 'tcp-connect', this.#network.permitsSocket('tcp', remote.address, remote.port), remote);
     this.#context.chargeCalls(OPEN_CALLS);
     const buffers = { receive: this.options.receiveBuffer, send: this.options.sendBuffer };
-    const socket = new net.Socket({
-      allowHalfOpen: true,
-      ...{ highWaterMark: buffers.receive },
-      ...(this.#bound === undefined ? {} : { handle: this.#bound }),
-    });
+    const options: net.SocketConstructorOpts & { highWaterMark: number } = { allowHalfOpen: true, highWaterMark: buffers.receive, handle: this.#bound };
+    const socket = new net.Socket(options);
     this.#bound = undefined;
     this.#state = 'connect-started';
     this.#connection = Connection.take(this.#context, socket, buffers, this.#release);
@@ -153,7 +150,7 @@ export class OpenTcp {
 
   startListen(): void {
     this.#expect('bound');
-    this.#demand('tcp-listen', this.#network.granted && this.#mayListen, this.#local as Endpoint);
+    demand(this.#context, 'tcp-listen', this.#network.granted && this.#mayListen, this.#local as Endpoint);
     this.#context.chargeCalls(OPEN_CALLS);
     const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, highWaterMark: this.options.receiveBuffer });
     server.on('connection', (socket) => this.#arrived(socket));
@@ -180,8 +177,7 @@ export class OpenTcp {
 
   /** The next connection, with its socket. */
   accept(): [OpenTcp, Connection] {
-    if (this.#state !== 'listening') fail('invalid-state');
-    if (!this.#network.granted) fail('access-denied');
+    this.#expect('listening');
     const next = this.#accepted.shift();
     if (next === undefined) fail('would-block');
     this.#context.chargeCalls(OPEN_CALLS);
@@ -212,7 +208,7 @@ export class OpenTcp {
   }
 
   shutdown(receiving: boolean, sending: boolean): void {
-    if (this.#state !== 'connected') fail('invalid-state');
+    this.#expect('connected');
     if (receiving) this.#connection?.endReceiving();
     if (sending) this.#connection?.endSending();
   }
@@ -273,15 +269,11 @@ export class OpenTcp {
 
   #expect(...states: State[]): void {
     if (states.includes(this.#state)) return;
+    if (!this.#network.granted) fail('access-denied');
     fail(this.#state.endsWith('-started') ? 'concurrency-conflict' : 'invalid-state');
   }
 
   #finish(state: State): void {
     if (this.#state !== state) fail(this.#network.granted ? 'not-in-progress' : 'access-denied');
-  }
-
-  #demand(operation: string, allowed: boolean, endpoint: Endpoint): void {
-    if (this.#context.observed) this.#context.report(Cap.NETWORK, `sockets.${operation}`, allowed, describeEndpoint(endpoint));
-    if (!allowed) fail('access-denied');
   }
 }

@@ -6,7 +6,7 @@ import type { WasiContext } from '../context.ts';
 import { formatAddress, isUnspecified } from '../network/addresses.ts';
 import type { Network } from '../network/network.ts';
 import { Signal } from '../waiting.ts';
-import { checkFamily, checkRemote, describeEndpoint, type Endpoint, endpointOf, type Family, sameEndpoint } from './endpoint.ts';
+import { checkFamily, checkRemote, demand, type Endpoint, endpointOf, type Family, sameEndpoint } from './endpoint.ts';
 import { codeOfError, type ErrorCode, fail } from './errors.ts';
 
 export interface Datagram {
@@ -79,7 +79,7 @@ export class OpenUdp {
     if (this.#state !== 'unbound') fail(this.#state === 'bind-started' ? 'concurrency-conflict' : 'invalid-state');
     checkFamily(local, this.family);
     const mayListen = this.#network.permitsListen('udp', local.address, local.port);
-    this.#demand('udp-bind', mayListen || (this.#network.granted && isUnspecified(local.address) && local.port === 0), local);
+    demand(this.#context, 'udp-bind', mayListen || (this.#network.granted && isUnspecified(local.address) && local.port === 0), local);
     this.#context.chargeCalls(OPEN_CALLS);
     if (!this.#context.keepBytes(this.receiveBuffer)) fail('out-of-memory');
     this.#reserved = this.receiveBuffer;
@@ -107,7 +107,7 @@ export class OpenUdp {
     if (this.#state !== 'bound') fail('invalid-state');
     if (remote !== undefined) {
       checkRemote(remote, this.family);
-      this.#demand('udp-connect', this.#network.permitsSocket('udp', remote.address, remote.port), remote);
+      demand(this.#context, 'udp-connect', this.#network.permitsSocket('udp', remote.address, remote.port), remote);
     }
     this.#context.chargeCalls(OPEN_CALLS);
     if (this.#remote !== undefined) this.#reopen();
@@ -143,7 +143,7 @@ export class OpenUdp {
     const remote = this.#remote ?? to;
     if (remote === undefined || (to !== undefined && !sameEndpoint(remote, to))) fail('invalid-argument');
     if (data.length > MAX_DATAGRAM_BYTES[this.family]) fail('datagram-too-large');
-    this.#demand('udp-send', this.#network.permitsSocket('udp', remote.address, remote.port), remote);
+    demand(this.#context, 'udp-send', this.#network.permitsSocket('udp', remote.address, remote.port), remote);
     this.#context.chargeCalls(DATAGRAM_CALLS);
     this.#context.chargeBytes(data.length);
     if (!this.#context.keepBytes(data.length)) fail('out-of-memory');
@@ -277,10 +277,5 @@ export class OpenUdp {
   #giveBack(): void {
     this.#context.giveBack(this.#reserved);
     this.#reserved = 0;
-  }
-
-  #demand(operation: string, allowed: boolean, endpoint: Endpoint): void {
-    if (this.#context.observed) this.#context.report(Cap.NETWORK, `sockets.${operation}`, allowed, describeEndpoint(endpoint));
-    if (!allowed) fail('access-denied');
   }
 }
