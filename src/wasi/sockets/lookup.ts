@@ -23,13 +23,13 @@ export class OpenLookup {
 
   /** Fails with `invalid-argument` where `name` is neither a name nor an address, and with `access-denied` where it may not be looked up. */
   static open(context: WasiContext, network: Network, name: string): OpenLookup {
+    context.chargeCalls(LOOKUP_CALLS);
     const host = parseAddress(name) ?? parseHost(name);
     if (host === undefined) fail('invalid-argument');
     const allowed = network.permitsLookup(host);
     const detail = { name: hostText(host) };
     context.report(Cap.NETWORK, OPERATION, allowed, detail);
     if (!allowed) fail('access-denied');
-    context.chargeCalls(LOOKUP_CALLS);
     return new OpenLookup(context, network, host, detail);
   }
 

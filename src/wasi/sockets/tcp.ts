@@ -87,12 +87,12 @@ export class OpenTcp {
    */
   startBind(local: Endpoint): void {
     this.#expect('unbound');
+    this.#context.chargeCalls(OPEN_CALLS);
     checkFamily(local, this.family);
     checkUnicast(local);
     const mayListen = this.#network.permitsListen('tcp', local.address, local.port);
     demand(this.#context, 'tcp-bind', mayListen || (this.#network.granted && isUnspecified(local.address) && local.port === 0), local);
     if (net.BoundSocket === undefined) fail('not-supported');
-    this.#context.chargeCalls(OPEN_CALLS);
     try {
       this.#bound = new net.BoundSocket({ host: formatAddress(local.address), port: local.port, ipv6Only: this.family === 6 });
     } catch (error) {
@@ -110,10 +110,10 @@ export class OpenTcp {
 
   startConnect(remote: Endpoint): void {
     this.#expect('unbound', 'bound');
+    this.#context.chargeCalls(OPEN_CALLS);
     checkRemote(remote, this.family);
     checkUnicast(remote);
     demand(this.#context, 'tcp-connect', this.#network.permitsSocket('tcp', remote.address, remote.port), remote);
-    this.#context.chargeCalls(OPEN_CALLS);
     const buffers = { receive: this.options.receiveBuffer, send: this.options.sendBuffer };
     const options: net.SocketConstructorOpts & { highWaterMark: number } = { allowHalfOpen: true, highWaterMark: buffers.receive, handle: this.#bound };
     const socket = new net.Socket(options);
@@ -150,8 +150,8 @@ export class OpenTcp {
 
   startListen(): void {
     this.#expect('bound');
-    demand(this.#context, 'tcp-listen', this.#network.granted && this.#mayListen, this.#local as Endpoint);
     this.#context.chargeCalls(OPEN_CALLS);
+    demand(this.#context, 'tcp-listen', this.#network.granted && this.#mayListen, this.#local as Endpoint);
     const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, highWaterMark: this.options.receiveBuffer });
     server.on('connection', (socket) => this.#arrived(socket));
     server.on('listening', () => this.ready.notify());

@@ -77,10 +77,10 @@ export class OpenUdp {
    */
   startBind(local: Endpoint): void {
     if (this.#state !== 'unbound') fail(this.#state === 'bind-started' ? 'concurrency-conflict' : 'invalid-state');
+    this.#context.chargeCalls(OPEN_CALLS);
     checkFamily(local, this.family);
     const mayListen = this.#network.permitsListen('udp', local.address, local.port);
     demand(this.#context, 'udp-bind', mayListen || (this.#network.granted && isUnspecified(local.address) && local.port === 0), local);
-    this.#context.chargeCalls(OPEN_CALLS);
     if (!this.#context.keepBytes(this.receiveBuffer)) fail('out-of-memory');
     this.#reserved = this.receiveBuffer;
     try {
@@ -105,11 +105,11 @@ export class OpenUdp {
    */
   associate(remote: Endpoint | undefined): number {
     if (this.#state !== 'bound') fail('invalid-state');
+    this.#context.chargeCalls(OPEN_CALLS);
     if (remote !== undefined) {
       checkRemote(remote, this.family);
       demand(this.#context, 'udp-connect', this.#network.permitsSocket('udp', remote.address, remote.port), remote);
     }
-    this.#context.chargeCalls(OPEN_CALLS);
     if (this.#remote !== undefined) this.#reopen();
     if (remote !== undefined) this.#connect(remote);
     this.#failure = undefined;
@@ -139,12 +139,12 @@ export class OpenUdp {
   send(association: number, data: Uint8Array, to: Endpoint | undefined): void {
     this.#expect(association);
     this.#throwFailure();
+    this.#context.chargeCalls(DATAGRAM_CALLS);
     if (to !== undefined) checkRemote(to, this.family);
     const remote = this.#remote ?? to;
     if (remote === undefined || (to !== undefined && !sameEndpoint(remote, to))) fail('invalid-argument');
     if (data.length > MAX_DATAGRAM_BYTES[this.family]) fail('datagram-too-large');
     demand(this.#context, 'udp-send', this.#network.permitsSocket('udp', remote.address, remote.port), remote);
-    this.#context.chargeCalls(DATAGRAM_CALLS);
     this.#context.chargeBytes(data.length);
     if (!this.#context.keepBytes(data.length)) fail('out-of-memory');
     this.#sending += 1;
