@@ -38,12 +38,16 @@ export const CALL_UNITS = 2_000;
 /** Fuel for waiting for a disk. */
 export const SYNC_UNITS = 200_000;
 
+/** Looks in vain, see {@link WasiContext.lookedInVain}, between two turns of the event loop. */
+const VAIN_LOOKS = 16;
+
 export class WasiContext {
   readonly limits: Limits;
   readonly control: GuestControl;
   #grants: number;
   #handles = 0;
   #heldBytes = 0;
+  #vainLooks = 0;
   #stores: readonly Metered[] = [];
   // With the number of handles that each counts for.
   readonly #open = new Map<Closable, number>();
@@ -76,12 +80,24 @@ export class WasiContext {
     return () => this.#revocations.delete(revocation);
   }
 
+  /**
+   * The guest looked for something that only the event loop can bring, and it was not there. One that looks again and again instead of waiting is put aside for
+   * a turn of the loop now and then, or it would never come.
+   * @returns as {@link waitForAny}.
+   */
+  lookedInVain(): boolean {
+    this.#vainLooks += 1;
+    if (this.#vainLooks < VAIN_LOOKS) return true;
+    this.#vainLooks = 0;
+    return this.control.wait(0);
+  }
+
   /** Whether anybody wants to know of uses: what {@link report} is told need not be put together otherwise. */
   get observed(): boolean {
     return this.#observer !== undefined;
   }
 
-  /** Tells the observer that the guest uses `capability`, a single flag, or tries to. */
+  /** Tells the observer that the guest uses `capability`, a single flag, or tries to. Called in the middle of a call of the guest's, which a failing observer ends. */
   report(capability: number, operation: string, allowed: boolean, detail: Readonly<Record<string, unknown>> = {}): void {
     if (this.#observer === undefined) return;
     const [name] = capabilityNames(capability);
@@ -99,7 +115,7 @@ export class WasiContext {
   waitForAny(waitables: readonly Waitable[]): boolean {
     for (;;) {
       const remaining = waitables.reduce((least, waitable) => Math.min(least, waitable.remainingMs()), Infinity);
-      if (remaining <= 0) return true;
+      if (remaining <= 0) return waitables.every((waitable) => waitable.onChange === undefined || isReady(waitable)) || this.lookedInVain();
       const changing = waitables.filter(({ onChange }) => onChange !== undefined);
       const subscribe = (wake: () => void) => {
         const wakeIfReady = () => {

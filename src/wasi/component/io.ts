@@ -74,7 +74,9 @@ export class Pollable extends Resource {
   }
 
   ready(): boolean {
-    return isReady(this.#waitable);
+    const ready = isReady(this.#waitable);
+    if (!ready && this.#waitable.onChange !== undefined) this.#context.lookedInVain();
+    return ready;
   }
 
   block(): void {
@@ -83,7 +85,7 @@ export class Pollable extends Resource {
 
   static waitForAny(context: WasiContext, pollables: readonly Pollable[]): Uint32Array {
     context.waitForAny(pollables.map((pollable) => pollable.#waitable));
-    return Uint32Array.from(pollables.flatMap((pollable, index) => (pollable.ready() ? [index] : [])));
+    return Uint32Array.from(pollables.flatMap((pollable, index) => (isReady(pollable.#waitable) ? [index] : [])));
   }
 }
 
@@ -121,10 +123,11 @@ export class InputStream extends Stream {
   }
 
   read(length: bigint): Uint8Array {
-    if (length === 0n) return NOTHING;
     return this.attempt(() => {
+      if (length === 0n) return NOTHING;
       const bytes = this.#source.read(Math.min(Number(length), MAX_TRANSFER_BYTES));
       if (bytes === undefined) throw CLOSED;
+      if (bytes.length === 0) this.context.lookedInVain();
       return bytes;
     });
   }
@@ -163,7 +166,9 @@ export class OutputStream extends Stream {
   }
 
   checkWrite(): bigint {
-    return BigInt(this.#permit());
+    const permit = this.#permit();
+    if (permit === 0) this.context.lookedInVain();
+    return BigInt(permit);
   }
 
   write(contents: Uint8Array): void {

@@ -1,5 +1,6 @@
 // The error codes of wasi:sockets, and how Node's errors become them. Nothing else of a host's error reaches a guest.
 import { isInstance } from '../../errors.ts';
+import type { WasiContext } from '../context.ts';
 
 /** `error-code` of wasi:sockets/network. */
 export type ErrorCode = (typeof CODES)[number];
@@ -11,6 +12,12 @@ export interface SocketFailure {
 
 export function fail(code: ErrorCode): never {
   throw code;
+}
+
+/** Fails with `would-block`: what the guest asks for is still to come. */
+export function failForNow(context: WasiContext): never {
+  context.lookedInVain();
+  fail('would-block');
 }
 
 export function failureOf(code: ErrorCode): SocketFailure {

@@ -7,7 +7,7 @@ import { type Host, hostText, parseHost } from '../network/hosts.ts';
 import type { Network } from '../network/network.ts';
 import { NetworkError } from '../network/resolver.ts';
 import { Signal } from '../waiting.ts';
-import { type ErrorCode, fail } from './errors.ts';
+import { type ErrorCode, fail, failForNow } from './errors.ts';
 
 const MAPPED = prefixOf('::ffff:0:0/96');
 /** Calls of the system that a lookup is charged for. */
@@ -46,7 +46,7 @@ export class OpenLookup {
     if (!this.#network.granted) fail('access-denied');
     if (this.#failure === 'access-denied') this.#context.report(Cap.NETWORK, OPERATION, false, this.#detail);
     if (this.#failure !== undefined) fail(this.#failure);
-    if (this.#addresses === undefined) fail('would-block');
+    if (this.#addresses === undefined) failForNow(this.#context);
     return this.#addresses.shift();
   }
 

@@ -8,7 +8,7 @@ import type { Network } from '../network/network.ts';
 import { Signal } from '../waiting.ts';
 import { Connection } from './connection.ts';
 import { checkFamily, checkRemote, checkUnicast, demand, describeEndpoint, type Endpoint, type Family } from './endpoint.ts';
-import { codeOfError, type ErrorCode, fail } from './errors.ts';
+import { codeOfError, type ErrorCode, fail, failForNow } from './errors.ts';
 
 /** What a guest can set; times in seconds. Inherited by what a listener accepts. */
 export interface TcpOptions {
@@ -143,7 +143,7 @@ export class OpenTcp {
       // The system says so of its own choice of an address, for which there was no port.
       fail(failure === 'address-not-bindable' ? 'address-in-use' : (failure ?? 'unknown'));
     }
-    if (connection.connecting) fail('would-block');
+    if (connection.connecting) failForNow(this.#context);
     this.#connected(connection);
     return connection;
   }
@@ -171,7 +171,7 @@ export class OpenTcp {
       this.close();
       fail(this.#failure);
     }
-    if (!this.#server?.listening) fail('would-block');
+    if (!this.#server?.listening) failForNow(this.#context);
     this.#state = 'listening';
   }
 
@@ -179,7 +179,7 @@ export class OpenTcp {
   accept(): [OpenTcp, Connection] {
     this.#expect('listening');
     const next = this.#accepted.shift();
-    if (next === undefined) fail('would-block');
+    if (next === undefined) failForNow(this.#context);
     this.#context.chargeCalls(OPEN_CALLS);
     this.#context.report(Cap.NETWORK, 'sockets.tcp-accept', true, next.#remote && describeEndpoint(next.#remote));
     return [next, next.#connection as Connection];
