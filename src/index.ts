@@ -19,7 +19,8 @@ export { type CompileOptions, compile, Module, type ModuleExport, type ModuleImp
 export type { IsolationKind, OutputOption, SandboxOptions } from './sandbox/options.ts';
 export { type LoadOptions, Sandbox } from './sandbox/sandbox.ts';
 export type { ByteSource } from './sandbox/source.ts';
-export { hostDirectory, type Mount, memoryDirectory } from './wasi/filesystem/mount.ts';
+export { hostDirectory, hostFile, type Mount, memoryDirectory, memoryFile, overlay, readOnly } from './wasi/filesystem/mount.ts';
+export type { SynchronousFileSystem } from './wasi/filesystem/volume.ts';
 export type { HostRule, NetworkOptions } from './wasi/network/policy.ts';
 export type { Lookup } from './wasi/network/resolver.ts';
 export type { HostFunction, HostFunctions, HostInterface, HostResource } from './wasi/imports.ts';

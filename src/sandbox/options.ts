@@ -2,6 +2,7 @@
 import { Cap, parseCapabilities } from '../capabilities.ts';
 import { checkFields, describeValue, GloveportError, printable } from '../errors.ts';
 import { type Limits, type LimitsInput, resolveLimits } from '../limits.ts';
+import { checkDenyPaths } from '../wasi/filesystem/denied.ts';
 import { guestPath, isMount, type Mount } from '../wasi/filesystem/mount.ts';
 import type { HostFunctions } from '../wasi/imports.ts';
 import { type NetworkOptions, type NetworkPolicy, resolveNetwork } from '../wasi/network/policy.ts';
@@ -18,9 +19,12 @@ export interface SandboxOptions {
   readonly grant?: number | string | readonly string[] | undefined;
   /** A preset's name, or some fields, the others being the default preset's. Default `'default'`. */
   readonly limits?: LimitsInput | undefined;
-  /** Guest path → directory. Seen only with FS_READ, changed only with FS_WRITE. Default none. */
+  /** Guest path → directory or single file. Seen only with FS_READ, changed only with FS_WRITE. Default none. */
   readonly mounts?: Readonly<Record<string, Mount>> | undefined;
-  /** Guest paths that are denied with all that is below them, whatever the mounts say. Default none. */
+  /**
+   * Guest paths that are denied with all that is below them, whatever the mounts say. `*` stands for any text within a name, `?` for one character, the
+   * name `**` for any number of names. Case, and how a character is composed, make no difference. Default none.
+   */
   readonly denyPaths?: readonly string[] | undefined;
   /** Environment variables, seen with ENV. Nothing is taken from the process. Default none. */
   readonly env?: Readonly<Record<string, string>> | undefined;
@@ -84,7 +88,7 @@ const RESOLVE = {
   grant: (value: SandboxOptions['grant']) => (value === undefined ? Cap.CONSOLE : parseCapabilities(value)),
   limits: (value: LimitsInput | undefined) => resolveLimits(value),
   mounts: (value: unknown) => record('mounts', value, (mount, name) => checkMount(mount as Mount, name)),
-  denyPaths: (value: unknown) => list('denyPaths', value, []).map((path) => guestPath(path, 'denyPaths')),
+  denyPaths: (value: unknown) => checkDenyPaths(list('denyPaths', value, [])),
   env: (value: unknown) => record('env', value, (text, name) => checkVariable(text as string, name)),
   args: (value: unknown) => list('args', value, ['guest']).map((text, index) => withoutNul(`args[${index}]`, text)),
   stdin: (value: unknown) => checkStdin(value),
@@ -102,7 +106,7 @@ export const optionNames: readonly string[] = Object.freeze(Object.keys(RESOLVE)
 
 function checkMount(mount: Mount, path: string): Mount {
   guestPath(path, 'mounts');
-  if (!isMount(mount)) throw invalid(`mounts['${printable(path, 80)}']`, 'a directory made by memoryDirectory() or hostDirectory()', mount);
+  if (!isMount(mount)) throw invalid(`mounts['${printable(path, 80)}']`, 'a mount, made by memoryDirectory(), hostDirectory() and the like', mount);
   return mount;
 }
 

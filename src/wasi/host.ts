@@ -1,7 +1,5 @@
 // The WASI host of one guest: takes the policy apart, opens the mounts, and gives out the imports in both versions of WASI. Which of them a guest gets, and
 // the wrapping of each call, is `imports.ts`.
-import { Cap } from '../capabilities.ts';
-import { GloveportError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { GuestControl } from '../metering/control.ts';
 import { Clocks } from './clocks.ts';
@@ -13,7 +11,8 @@ import { interfaceOf } from './component/resource.ts';
 import { socketInterfaces } from './component/sockets.ts';
 import { Console, type OutputSink } from './console.ts';
 import { WasiContext } from './context.ts';
-import { covers, guestPath, type Mount, MountPoint } from './filesystem/mount.ts';
+import type { Mount } from './filesystem/mount.ts';
+import { type MountPoint, openMounts } from './filesystem/mount-point.ts';
 import { Network } from './network/network.ts';
 import type { NetworkPolicy } from './network/policy.ts';
 import { type Preview1Functions, preview1Functions } from './preview1/functions.ts';
@@ -37,7 +36,10 @@ export interface WasiPolicy {
    * path that fits: through the outer one, what it really holds at that place is seen.
    */
   readonly mounts: Readonly<Record<string, Mount>>;
-  /** Absolute guest paths that are denied, with all below them, whatever is mounted. They name paths, not files: a second mount of the same directory has its own. */
+  /**
+   * Absolute guest paths, or patterns of them (see {@link DeniedPaths}), that are denied with all below them, whatever is mounted. They name paths, not
+   * files: a second mount of the same directory has its own.
+   */
   readonly denyPaths: readonly string[];
   /** What may be reached, and listened on, with NETWORK. */
   readonly network: NetworkPolicy;
@@ -61,8 +63,8 @@ export class WasiHost {
     this.#console = new Console(this.#context, policy.stdin);
     this.#clocks = new Clocks(this.#context);
     this.#random = new Random(this.#context);
+    this.#points = openMounts(this.#context, policy.mounts, policy.denyPaths);
     this.#network = new Network(this.#context, policy.network);
-    this.#points = openMounts(this.#context, policy);
   }
 
   /** Bytes delivered to standard output and error so far. */
@@ -99,26 +101,5 @@ export class WasiHost {
   /** Closes everything that is open on the host for this guest. What the guest still holds answers 'bad-descriptor'. */
   dispose(): void {
     this.#context.closeAll();
-  }
-}
-
-function openMounts(context: WasiContext, policy: WasiPolicy): MountPoint[] {
-  const denied = policy.denyPaths.map((path) => guestPath(path, 'denyPaths'));
-  const mounts = Object.entries(policy.mounts).map(([path, mount]) => ({ path: guestPath(path, 'mounts'), mount }));
-  if (new Set(mounts.map(({ path }) => path)).size < mounts.length) {
-    throw new GloveportError('INVALID_OPTION', 'two mounts have the same path', { option: 'mounts' });
-  }
-  if (!context.allows(Cap.FS_READ | Cap.FS_WRITE)) return [];
-  const seen = mounts.filter(({ path }) => !denied.some((one) => covers(one, path)));
-  context.meter(new Set(seen.flatMap(({ mount }) => mount.store ?? [])));
-  try {
-    return seen.map(({ path, mount }, number) => {
-      const point = new MountPoint(context, path, mount, denied, number);
-      context.keep(point);
-      return point;
-    });
-  } catch (error) {
-    context.closeAll();
-    throw error;
   }
 }

@@ -6,12 +6,12 @@ import {
   EVERY_RIGHT,
   FIRST_PREOPEN,
   makeMount,
-  MOUNT_KINDS,
   makeHost,
   OpenFlag,
   Preview1Guest,
   READ_RIGHTS,
   rootOf,
+  STORE_KINDS,
   type TestHost,
   type TestMount,
 } from './support.ts';
@@ -44,7 +44,7 @@ export function filesOf(host: WasiHost, version: Version): Files {
 }
 
 /** Every pair of a kind of directory and a version of WASI, for describe.each. */
-export const PAIRS = MOUNT_KINDS.flatMap((kind) => VERSIONS.map((version) => ({ kind, version })));
+export const PAIRS = STORE_KINDS.flatMap((kind) => VERSIONS.map((version) => ({ kind, version })));
 
 export interface Setup extends TestHost, TestMount {
   readonly files: Files;

@@ -3,13 +3,15 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { memfs } from 'memfs';
 import { afterAll } from 'vitest';
 import { Cap } from '../../src/capabilities.ts';
 import { GloveportError } from '../../src/errors.ts';
 import { type Limits, limits } from '../../src/limits.ts';
 import type { GuestControl } from '../../src/metering/control.ts';
 import type { Descriptor } from '../../src/wasi/component/filesystem.ts';
-import { hostDirectory, type Mount, memoryDirectory } from '../../src/wasi/filesystem/mount.ts';
+import { hostDirectory, type Mount, memoryDirectory, overlay, readOnly } from '../../src/wasi/filesystem/mount.ts';
+import type { SynchronousFileSystem } from '../../src/wasi/filesystem/volume.ts';
 import { NetworkPolicy } from '../../src/wasi/network/policy.ts';
 import { WasiHost, type WasiPolicy } from '../../src/wasi/host.ts';
 
@@ -129,11 +131,16 @@ export interface TestMount {
 }
 
 export const MOUNT_KINDS = ['memory', 'host'] as const;
-export type MountKind = (typeof MOUNT_KINDS)[number];
+/** Those, and what is made of other parts. */
+export const STORE_KINDS = [...MOUNT_KINDS, 'file system', 'overlay', 'host overlay'] as const;
+export type MountKind = (typeof STORE_KINDS)[number];
 
-/** A directory of either kind with `files` in it. */
+/** A directory of any kind with `files` in it, which lie below in an overlay. */
 export function makeMount(kind: MountKind, files: Readonly<Record<string, string>> = {}, write = true): TestMount {
-  if (kind === 'memory') return { mount: memoryDirectory(files), path: undefined };
+  if (kind === 'memory') return { mount: orReadOnly(memoryDirectory(files), write), path: undefined };
+  if (kind === 'file system') return { mount: orReadOnly(memoryDirectory(fileSystem(files)), write), path: undefined };
+  if (kind === 'overlay') return { mount: orReadOnly(overlay(memoryDirectory(files)), write), path: undefined };
+  if (kind === 'host overlay') return { mount: orReadOnly(overlay(makeMount('host', files, false).mount), write), path: undefined };
   const outside = temporaryDirectory();
   writeFileSync(join(outside, 'canary'), CANARY);
   const path = join(outside, 'inside');
@@ -143,6 +150,16 @@ export function makeMount(kind: MountKind, files: Readonly<Record<string, string
     writeFileSync(join(path, name), content);
   }
   return { mount: hostDirectory(path, { write }), path };
+}
+
+function orReadOnly(mount: Mount, write: boolean): Mount {
+  return write ? mount : readOnly(mount);
+}
+
+/** An object with nothing but node:fs's synchronous methods. */
+export function fileSystem(files: Readonly<Record<string, string>>): SynchronousFileSystem {
+  const methods = Object.entries(memfs(files, '/').fs).filter(([name]) => name.endsWith('Sync'));
+  return Object.fromEntries(methods) as unknown as SynchronousFileSystem;
 }
 
 /** Descriptors of this process, for leak checks. */

@@ -6,7 +6,7 @@ import type { FileStat, FileTimes, FileType } from '../filesystem/backing.ts';
 import { OpenDirectory } from '../filesystem/directory.ts';
 import { type ErrorCode, fail } from '../filesystem/errors.ts';
 import { OpenFile } from '../filesystem/file.ts';
-import type { MountPoint } from '../filesystem/mount.ts';
+import type { MountPoint } from '../filesystem/mount-point.ts';
 import { type Datetime, datetimeOf, nanosecondsOf } from './clocks-random.ts';
 import { InputStream, IoError, MAX_TRANSFER_BYTES, OutputStream } from './io.ts';
 import { READY } from '../waiting.ts';
@@ -290,8 +290,9 @@ function filesystemErrorCode(error: IoError): ErrorCode | undefined {
 function readFrom(file: OpenFile, position: bigint, limit: number): Uint8Array {
   file.checkReadable();
   const left = file.end() - position;
-  const bytes = new Uint8Array(left <= 0n ? 0 : left < limit ? Number(left) : limit);
-  return bytes.subarray(0, file.read(bytes, position));
+  // Not cleared before: of what is not read over, nothing is given out.
+  const { buffer } = Buffer.allocUnsafeSlow(left <= 0n ? 0 : left < limit ? Number(left) : limit);
+  return new Uint8Array(buffer, 0, file.read(new Uint8Array(buffer), position));
 }
 
 function descriptorStat(stat: FileStat): DescriptorStat {

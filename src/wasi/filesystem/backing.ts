@@ -1,6 +1,6 @@
 // What a mount is made of: open directories and files of one store, with the small set of synchronous operations that WASI needs. Implemented by
-// `memory.ts` and `host-directory.ts`. Names are single components, never '.', '..' or a path, and nothing here ever follows a symbolic link: paths, links,
-// denied paths and rights are decided above, in `resolve.ts`, `directory.ts` and `file.ts`.
+// `memory.ts` and `host-directory.ts`, and over those by `read-only.ts`, `overlay.ts` and `placed-files.ts`. Names are single components, never '.', '..' or
+// a path, and nothing here ever follows a symbolic link: paths, links, denied paths and grants are decided above, in `resolve.ts`, `directory.ts`, `file.ts`.
 
 export type FileType = 'unknown' | 'block-device' | 'character-device' | 'directory' | 'fifo' | 'symbolic-link' | 'regular-file' | 'socket';
 
@@ -34,6 +34,8 @@ export interface OpenAccess {
   readonly create: boolean;
   /** With `create`: fails with 'exist' when it is there. */
   readonly exclusive: boolean;
+  /** With `write`: the caller cuts the file to nothing next, so that its content need not be kept. */
+  readonly truncate: boolean;
 }
 
 /** An open regular file. Positions and sizes are safe integers. The holder closes it, once. */
@@ -61,8 +63,11 @@ export interface BackingDirectory {
   entries(pay: (count: number) => void): DirectoryEntry[];
   /** The same directory, opened once more. */
   reopen(): BackingDirectory;
-  /** Opens the directory `name`, or gives undefined when `name` is something else. Fails with 'no-entry' when it is not there. */
-  child(name: string): BackingDirectory | undefined;
+  /**
+   * Opens the first of `names` in this directory, the second in that, and so on, as long as they are directories: all that were opened. Fails with
+   * 'no-entry' when one is not there, and has closed the others then.
+   */
+  descend(names: readonly string[]): BackingDirectory[];
   /** What `name` is, links not followed; undefined when it is not there. */
   lookup(name: string): FileStat | undefined;
   /** Opens the regular file `name`; a link is 'loop', a directory 'is-directory', anything else 'not-permitted'. */

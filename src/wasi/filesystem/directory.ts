@@ -3,8 +3,10 @@
 import type { BackingDirectory, DirectoryEntry, FileStat, FileTimes, FileType } from './backing.ts';
 import { fail } from './errors.ts';
 import { type FileMode, OpenFile } from './file.ts';
-import type { MountPoint } from './mount.ts';
-import { checkPath, type Ending, MAX_DESCENT, type Place, resolve, staysInside } from './resolve.ts';
+import { type Denial, DeniedPaths } from './denied.ts';
+import type { MountPoint, Need, Opened } from './mount-point.ts';
+import { below, checkPath, depthOf, MAX_PATH_BYTES, parentOf, staysInside } from './paths.ts';
+import { type Ending, MAX_DESCENT, type Place, resolve, type Spot } from './resolve.ts';
 
 /** What `open` is asked to do. */
 export interface OpenRequest extends FileMode {
@@ -24,51 +26,67 @@ const USE_CALLS = 3;
 // The same for changing a directory, which a disk takes several times as long for.
 const CHANGE_CALLS = 10;
 
-export class OpenDirectory {
+export class OpenDirectory implements Opened {
   readonly point: MountPoint;
   // Undefined once closed: the host may have given its number to another directory by then.
   #backing: BackingDirectory | undefined;
   // Within the mount, as it was when the directory was opened. A guest that moves it cannot bring a denied path below it by that: see `renameAt`.
   readonly #path: string;
+  readonly #denial: Denial;
   readonly #movesBefore: number;
   readonly #borrowed: boolean;
 
-  /** Takes over `backing`, closed by {@link release}, unless it is only `borrowed`. `movesBefore` is of when `path` was right for sure. */
-  private constructor(point: MountPoint, backing: BackingDirectory, path: string, movesBefore: number, borrowed: boolean) {
+  /** Takes over the directory of `spot`, closed by {@link release}, unless it is only `borrowed`. `movesBefore` is of when its path was right for sure. */
+  private constructor(point: MountPoint, spot: Spot, movesBefore: number, borrowed: boolean) {
     this.point = point;
-    this.#backing = backing;
-    this.#path = path;
+    this.#backing = spot.directory;
+    this.#path = spot.path;
+    this.#denial = spot.denial;
     this.#movesBefore = movesBefore;
     this.#borrowed = borrowed;
+    point.opened(this);
   }
 
   /** The mounted directory itself. */
   static rootOf(point: MountPoint): OpenDirectory {
-    return new OpenDirectory(point, point.root, '', 0, true);
+    return new OpenDirectory(point, { directory: point.root, path: '', denial: point.denial }, 0, true);
   }
 
   release(): void {
-    if (!this.#borrowed) this.#backing?.close();
+    this.shut();
+  }
+
+  shut(): void {
+    this.point.closed(this);
+    const backing = this.#backing;
     this.#backing = undefined;
+    if (!this.#borrowed) backing?.close();
+  }
+
+  get usable(): boolean {
+    return this.point.grants('look');
   }
 
   stat(): FileStat {
-    this.point.checkUse();
-    this.point.context.chargeCalls(1);
-    return this.point.identify(this.#store.stat());
+    return this.#use('look', 'stat', '', () => {
+      this.point.context.chargeCalls(1);
+      return this.point.identify(this.#store.stat());
+    });
   }
 
   setTimes(times: FileTimes): void {
-    this.point.checkWrite();
-    this.point.context.chargeCalls(1);
-    this.#store.setTimes(times);
-    this.point.times.remember(times, this.#store.stat());
+    this.#use('change', 'set-times', '', () => {
+      this.point.context.chargeCalls(1);
+      this.#store.setTimes(times);
+      this.point.times.remember(times, this.#store.stat());
+    });
   }
 
   sync(): void {
-    this.point.checkUse();
-    this.point.context.chargeSync();
-    this.#store.sync();
+    this.#use('look', 'sync', '', () => {
+      this.point.context.chargeSync();
+      this.#store.sync();
+    });
   }
 
   /**
@@ -76,38 +94,40 @@ export class OpenDirectory {
    * them back with `giveBack(bytes)`. Fails with 'insufficient-memory' when they do not fit.
    */
   list(): { readonly entries: readonly DirectoryEntry[]; readonly bytes: number } {
-    this.point.checkRead();
-    const entries = this.#entriesOf(this.#store).filter((entry) => !this.point.denies(this.#pathOf(entry.name)));
-    const bytes = entries.reduce((sum, entry) => sum + ENTRY_OVERHEAD_BYTES + 2 * entry.name.length, 0);
-    if (!this.point.context.keepBytes(bytes)) fail('insufficient-memory');
-    return { entries, bytes };
+    return this.#use('read', 'read-directory', '', () => {
+      const entries = this.#entriesOf(this.#store).filter((entry) => this.point.step(this.#denial, entry.name) !== undefined);
+      const bytes = entries.reduce((sum, entry) => sum + ENTRY_OVERHEAD_BYTES + 2 * entry.name.length, 0);
+      if (!this.point.context.keepBytes(bytes)) fail('insufficient-memory');
+      return { entries, bytes };
+    });
   }
 
   open(path: string, request: OpenRequest): OpenFile | OpenDirectory {
     const changes = request.write || request.create || request.truncate;
-    if (changes) this.#checkChange();
-    else this.point.checkRead();
-    if (request.create && request.directory) fail('invalid');
-    const exclusive = request.create && request.exclusive;
-    return this.#at(path, request.follow && !exclusive ? 'follow' : 'nofollow', (place) => {
-      if (exclusive && (place.name === undefined || place.stat)) fail('exist');
-      if (place.name === undefined || place.stat?.type === 'directory') return this.#openDirectory(place, request);
-      if (!place.stat && !request.create) fail('no-entry');
-      if (request.directory) fail('not-directory');
-      return this.#openFile(place, place.name, request);
+    return this.#use(changes ? 'change' : 'read', 'open', path, () => {
+      if (changes) this.#chargeChange();
+      if (request.create && request.directory) fail('invalid');
+      const exclusive = request.create && request.exclusive;
+      return this.#at(path, request.follow && !exclusive ? 'follow' : 'nofollow', (place) => {
+        if (exclusive && (place.name === undefined || place.stat)) fail('exist');
+        if (place.name === undefined || place.stat?.type === 'directory') return this.#openDirectory(place, request);
+        if (!place.stat && !request.create) fail('no-entry');
+        if (request.directory) fail('not-directory');
+        return this.#openFile(place, place.name, request);
+      });
     });
   }
 
   statAt(path: string, follow: boolean): FileStat {
-    this.point.checkUse();
-    return this.#at(path, follow ? 'follow' : 'nofollow', (place) =>
-      this.point.identify(place.name === undefined ? place.directory.stat() : (place.stat ?? fail('no-entry'))),
+    return this.#use('look', 'stat', path, () =>
+      this.#at(path, follow ? 'follow' : 'nofollow', (place) =>
+        this.point.identify(place.name === undefined ? place.directory.stat() : (place.stat ?? fail('no-entry'))),
+      ),
     );
   }
 
   setTimesAt(path: string, follow: boolean, times: FileTimes): void {
-    this.#checkChange();
-    this.#at(path, follow ? 'follow' : 'nofollow', ({ directory, name, stat }) => {
+    this.#change('set-times', path, follow ? 'follow' : 'nofollow', ({ directory, name, stat }) => {
       if (name === undefined) directory.setTimes(times);
       else if (stat) directory.setTimesOf(name, times);
       else fail('no-entry');
@@ -117,20 +137,20 @@ export class OpenDirectory {
   }
 
   readLinkAt(path: string): string {
-    this.point.checkRead();
-    return this.#at(path, 'nofollow', (place) => {
-      if (place.name === undefined) fail('invalid');
-      if (!place.stat) fail('no-entry');
-      if (place.stat.type !== 'symbolic-link') fail('invalid');
-      const target = place.directory.readLink(place.name);
-      // What is absolute speaks of the host's directories, not of the guest's.
-      return target.startsWith('/') ? fail('not-permitted') : target;
-    });
+    return this.#use('read', 'readlink', path, () =>
+      this.#at(path, 'nofollow', (place) => {
+        if (place.name === undefined) fail('invalid');
+        if (!place.stat) fail('no-entry');
+        if (place.stat.type !== 'symbolic-link') fail('invalid');
+        const target = place.directory.readLink(place.name);
+        // What is absolute speaks of the host's directories, not of the guest's.
+        return target.startsWith('/') ? fail('not-permitted') : target;
+      }),
+    );
   }
 
   createDirectoryAt(path: string): void {
-    this.#checkChange();
-    this.#at(path, 'entry', (place) => {
+    this.#change('create-directory', path, 'entry', (place) => {
       if (place.name === undefined || place.stat) fail('exist');
       place.directory.createDirectory(place.name);
     });
@@ -138,19 +158,18 @@ export class OpenDirectory {
 
   /** Makes a symbolic link. What its text shows to lead outside of the mount is refused: other programs of the host might follow it. */
   createLinkAt(target: string, path: string): void {
-    this.#checkChange();
-    checkPath(target);
-    this.#at(path, 'entry', (place) => {
+    const create = (place: Place): void => {
+      checkPath(target);
       if (place.name === undefined || place.stat) fail('exist');
       if (place.slash) fail('no-entry');
       if (!staysInside(parentOf(this.#placeOf(place)), target)) fail('not-permitted');
       place.directory.createLink(place.name, target);
-    });
+    };
+    this.#change('symlink', path, 'entry', create, { target });
   }
 
   removeDirectoryAt(path: string): void {
-    this.#checkChange();
-    this.#at(path, 'entry', (place) => {
+    this.#change('remove-directory', path, 'entry', (place) => {
       if (place.name === undefined) fail('invalid');
       if (!place.stat) fail('no-entry');
       if (place.stat.type !== 'directory') fail('not-directory');
@@ -159,8 +178,7 @@ export class OpenDirectory {
   }
 
   removeFileAt(path: string): void {
-    this.#checkChange();
-    this.#at(path, 'entry', (place) => {
+    this.#change('unlink-file', path, 'entry', (place) => {
       if (place.name === undefined || place.stat?.type === 'directory') fail('is-directory');
       if (!place.stat) fail('no-entry');
       if (place.slash) fail('not-directory');
@@ -170,36 +188,38 @@ export class OpenDirectory {
 
   /** Makes a hard link, within one mount. Of a symbolic link it makes another one with the same text, which is what was checked. */
   linkAt(path: string, follow: boolean, target: OpenDirectory, newPath: string): void {
-    this.#checkPair(target);
-    this.#at(path, follow ? 'follow' : 'nofollow', (from) => {
-      if (from.name === undefined) fail('not-permitted');
-      if (!from.stat) fail('no-entry');
-      const { name, stat } = from;
-      if (stat.type !== 'regular-file' && stat.type !== 'symbolic-link') fail('not-permitted');
-      target.#at(newPath, 'entry', (to) => {
-        if (to.name === undefined || to.stat) fail('exist');
-        if (to.slash) fail('no-entry');
-        if (stat.type === 'regular-file') return from.directory.link(name, to.directory, to.name);
-        const text = from.directory.readLink(name);
-        if (!staysInside(parentOf(target.#placeOf(to)), text)) fail('not-permitted');
-        to.directory.createLink(to.name, text);
+    this.#changePair('link', path, target, newPath, () => {
+      this.#at(path, follow ? 'follow' : 'nofollow', (from) => {
+        if (from.name === undefined) fail('not-permitted');
+        if (!from.stat) fail('no-entry');
+        const { name, stat } = from;
+        if (stat.type !== 'regular-file' && stat.type !== 'symbolic-link') fail('not-permitted');
+        target.#at(newPath, 'entry', (to) => {
+          if (to.name === undefined || to.stat) fail('exist');
+          if (to.slash) fail('no-entry');
+          if (stat.type === 'regular-file') return from.directory.link(name, to.directory, to.name);
+          const text = from.directory.readLink(name);
+          if (!staysInside(parentOf(target.#placeOf(to)), text)) fail('not-permitted');
+          to.directory.createLink(to.name, text);
+        });
       });
     });
   }
 
-  /** Moves within one mount. Nothing is moved from or to a place that has a denied path below it. */
+  /** Moves within one mount, and only to a place below which the same is denied. */
   renameAt(path: string, target: OpenDirectory, newPath: string): void {
-    this.#checkPair(target);
-    this.#at(path, 'entry', (from) => {
-      if (from.name === undefined) fail('busy');
-      if (!from.stat) fail('no-entry');
-      const { name, stat } = from;
-      target.#at(newPath, 'entry', (to) => {
-        if (to.name === undefined) fail('busy');
-        if ((from.slash || to.slash) && stat.type !== 'directory') fail('not-directory');
-        if (this.point.deniesBelow(from.path) || this.point.deniesBelow(to.path)) fail('not-permitted');
-        this.#checkLinks(from, name, stat.type, target.#placeOf(to));
-        from.directory.rename(name, to.directory, to.name);
+    this.#changePair('rename', path, target, newPath, () => {
+      this.#at(path, 'entry', (from) => {
+        if (from.name === undefined) fail('busy');
+        if (!from.stat) fail('no-entry');
+        const { name, stat } = from;
+        target.#at(newPath, 'entry', (to) => {
+          if (to.name === undefined) fail('busy');
+          if ((from.slash || to.slash) && stat.type !== 'directory') fail('not-directory');
+          if (!DeniedPaths.equal(from.denial, to.denial)) fail('not-permitted');
+          this.#checkLinks(from, name, stat.type, target.#placeOf(to));
+          from.directory.rename(name, to.directory, to.name);
+        });
       });
     });
   }
@@ -213,28 +233,23 @@ export class OpenDirectory {
     } else if (type === 'directory') {
       this.point.moved();
       if (!this.#mayHaveMoved && depthOf(to) >= depthOf(from.path)) return;
-      const moved = from.directory.child(name) ?? fail('not-directory');
-      try {
-        this.#checkLinksIn(moved, to);
-      } finally {
-        moved.close();
-      }
+      this.#checkLinksBelow(from.directory, name, to);
     }
   }
 
-  #checkLinksIn(directory: BackingDirectory, path: string): void {
+  #checkLinksBelow(directory: BackingDirectory, name: string, path: string): void {
     if (depthOf(path) > MAX_DESCENT) fail('name-too-long');
-    for (const { name, type: listed } of this.#entriesOf(directory)) {
-      this.point.context.chargeCalls(3);
-      const type = listed === 'unknown' ? directory.lookup(name)?.type : listed;
-      if (type === 'symbolic-link' && !staysInside(path, directory.readLink(name))) fail('not-permitted');
-      const child = type === 'directory' ? directory.child(name) : undefined;
-      if (child === undefined) continue;
-      try {
-        this.#checkLinksIn(child, `${path}/${name}`);
-      } finally {
-        child.close();
+    const [moved] = directory.descend([name]);
+    if (moved === undefined) fail('not-directory');
+    try {
+      for (const { name: entry, type: listed } of this.#entriesOf(moved)) {
+        this.point.context.chargeCalls(3);
+        const type = listed === 'unknown' ? moved.lookup(entry)?.type : listed;
+        if (type === 'symbolic-link' && !staysInside(path, moved.readLink(entry))) fail('not-permitted');
+        if (type === 'directory') this.#checkLinksBelow(moved, entry, below(path, entry));
       }
+    } finally {
+      moved.close();
     }
   }
 
@@ -253,33 +268,50 @@ export class OpenDirectory {
 
   #at<Result>(path: string, ending: Ending, use: (place: Place) => Result): Result {
     this.point.context.chargeCalls(USE_CALLS);
-    return resolve({ point: this.point, directory: this.#store, path: this.#path }, path, ending, use);
+    return resolve(this.point, { directory: this.#store, path: this.#path, denial: this.#denial }, path, ending, use);
   }
 
-  #checkChange(): void {
-    this.point.checkWrite();
+  #use<Result>(need: Need, operation: string, path: string, action: () => Result, detail?: Readonly<Record<string, unknown>>): Result {
+    return this.point.use(need, operation, this.point.context.observed ? this.#asked(path) : path, action, detail);
+  }
+
+  #change(operation: string, path: string, ending: Ending, use: (place: Place) => void, detail?: Readonly<Record<string, unknown>>): void {
+    const change = (): void => {
+      this.#chargeChange();
+      this.#at(path, ending, use);
+    };
+    this.#use('change', operation, path, change, detail);
+  }
+
+  #changePair(operation: string, path: string, target: OpenDirectory, newPath: string, action: () => void): void {
+    const both = (): void => {
+      this.#chargeChange();
+      target.point.check('change');
+      if (this.point !== target.point) fail('cross-device');
+      action();
+    };
+    this.#use('change', operation, path, both, this.point.context.observed ? { to: target.#asked(newPath) } : undefined);
+  }
+
+  #chargeChange(): void {
     this.point.context.chargeCalls(CHANGE_CALLS);
-  }
-
-  #checkPair(target: OpenDirectory): void {
-    this.#checkChange();
-    target.point.checkWrite();
-    if (this.point !== target.point) fail('cross-device');
   }
 
   get #store(): BackingDirectory {
     return this.#backing ?? fail('bad-descriptor');
   }
 
-  #pathOf(name: string): string {
-    return this.#path === '' ? name : `${this.#path}/${name}`;
+  // For observers: the guest's own words, where they start from here.
+  #asked(path: string): string {
+    const words = path.slice(0, MAX_PATH_BYTES);
+    return words.startsWith('/') ? words : this.point.guestPath(words === '' ? this.#path : below(this.#path, words));
   }
 
   #openDirectory(place: Place, request: OpenRequest): OpenDirectory {
     if (request.write || request.create || request.truncate) fail('is-directory');
-    const { directory, name } = place;
-    const backing = name === undefined ? directory.reopen() : (directory.child(name) ?? fail('not-directory'));
-    return new OpenDirectory(this.point, backing, place.path, this.#path === '' ? this.point.moves : this.#movesBefore, false);
+    const { directory, name, path, denial } = place;
+    const opened = name === undefined ? directory.reopen() : (directory.descend([name])[0] ?? fail('not-directory'));
+    return new OpenDirectory(this.point, { directory: opened, path, denial }, this.#path === '' ? this.point.moves : this.#movesBefore, false);
   }
 
   #openFile(place: Place, name: string, request: OpenRequest): OpenFile {
@@ -293,8 +325,9 @@ export class OpenDirectory {
       write: mode.write || request.truncate,
       create: request.create,
       exclusive: request.exclusive,
+      truncate: request.truncate,
     });
-    const file = new OpenFile(this.point, backing, mode);
+    const file = new OpenFile(this.point, backing, mode, this.point.guestPath(place.path));
     try {
       if (request.truncate && place.stat) backing.setSize(0);
     } catch (error) {
@@ -303,12 +336,4 @@ export class OpenDirectory {
     }
     return file;
   }
-}
-
-function depthOf(path: string): number {
-  return path === '' ? 0 : path.split('/').length;
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }

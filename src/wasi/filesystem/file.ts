@@ -2,7 +2,7 @@
 // positions are the callers'.
 import type { BackingFile, FileStat, FileTimes } from './backing.ts';
 import { fail } from './errors.ts';
-import type { MountPoint } from './mount.ts';
+import type { MountPoint, Need, Opened } from './mount-point.ts';
 
 /** How a guest opened a file. */
 export interface FileMode {
@@ -12,18 +12,22 @@ export interface FileMode {
   readonly sync: 'none' | 'data' | 'all';
 }
 
-export class OpenFile {
+export class OpenFile implements Opened {
   readonly point: MountPoint;
   readonly mode: FileMode;
+  // Of the guest, when it was opened.
+  readonly #path: string;
   // Undefined once closed: the host may have given its number to another file by then.
   #backing: BackingFile | undefined;
   #holders = 1;
 
   /** Takes over `backing` and closes it with the last {@link release}. */
-  constructor(point: MountPoint, backing: BackingFile, mode: FileMode) {
+  constructor(point: MountPoint, backing: BackingFile, mode: FileMode, path: string) {
     this.point = point;
     this.mode = mode;
+    this.#path = path;
     this.#backing = backing;
+    point.opened(this);
   }
 
   /** One more holder: a stream that may outlive the descriptor. */
@@ -34,71 +38,99 @@ export class OpenFile {
 
   release(): void {
     this.#holders -= 1;
-    if (this.#holders > 0) return;
-    this.#backing?.close();
+    if (this.#holders === 0) this.shut();
+  }
+
+  shut(): void {
+    this.point.closed(this);
+    const backing = this.#backing;
     this.#backing = undefined;
+    backing?.close();
+  }
+
+  get usable(): boolean {
+    return (this.mode.read && this.point.grants('read')) || (this.mode.write && this.point.grants('change'));
   }
 
   /** Bytes read into `target` from `position`; 0 at the end. Paid for by the length of `target`, which the caller bounds. */
   read(target: Uint8Array, position: bigint): number {
-    this.checkReadable();
-    const start = checkedOffset(position);
-    if (target.length === 0) return 0;
-    this.#charge(target.length);
-    return this.#store.read(target, start);
+    return this.#use('read', 'read', () => {
+      this.#checkOpenedFor(this.mode.read);
+      const start = checkedOffset(position);
+      if (target.length === 0) return 0;
+      this.#charge(target.length);
+      return this.#store.read(target, start);
+    });
   }
 
   /** Bytes written at `position`, which are all of them unless the store is full. */
   write(source: Uint8Array, position: bigint): number {
-    this.checkWritable();
-    const start = checkedOffset(position);
-    if (!Number.isSafeInteger(start + source.length)) fail('file-too-large');
-    this.#charge(source.length);
-    const count = this.#store.write(source, start);
-    if (this.mode.sync !== 'none') this.#sync(this.mode.sync === 'data');
-    return count;
+    return this.#use('change', 'write', () => {
+      this.#checkOpenedFor(this.mode.write);
+      const start = checkedOffset(position);
+      if (!Number.isSafeInteger(start + source.length)) fail('file-too-large');
+      this.#charge(source.length);
+      const count = this.#store.write(source, start);
+      if (this.mode.sync !== 'none') this.#sync(this.mode.sync === 'data');
+      return count;
+    });
   }
 
   /** The size, where appending writes: what another process of the host appends at the same moment may be overwritten. */
   end(): bigint {
-    this.point.checkUse();
+    this.point.check('look');
     this.#charge();
     return BigInt(this.#store.size());
   }
 
   setSize(size: bigint): void {
-    this.checkWritable();
-    this.#charge();
-    this.#store.setSize(checkedOffset(size));
+    this.#use('change', 'set-size', () => {
+      this.#checkOpenedFor(this.mode.write);
+      this.#charge();
+      this.#store.setSize(checkedOffset(size));
+    });
   }
 
   stat(): FileStat {
-    this.point.checkUse();
-    this.#charge();
-    return this.point.identify(this.#store.stat());
+    return this.#use('look', 'stat', () => {
+      this.#charge();
+      return this.point.identify(this.#store.stat());
+    });
   }
 
   setTimes(times: FileTimes): void {
-    this.point.checkWrite();
-    this.#charge();
-    this.#store.setTimes(times);
-    this.point.times.remember(times, this.#store.stat());
+    this.#use('change', 'set-times', () => {
+      this.#charge();
+      this.#store.setTimes(times);
+      this.point.times.remember(times, this.#store.stat());
+    });
   }
 
   /** Without effect on a file that was opened for reading. */
   sync(dataOnly: boolean): void {
-    this.point.checkUse();
-    if (this.mode.write) this.#sync(dataOnly);
+    this.#use('look', dataOnly ? 'sync-data' : 'sync', () => {
+      if (this.mode.write) this.#sync(dataOnly);
+    });
   }
 
+  /** Fails where {@link read} would, before anything is read. */
   checkReadable(): void {
-    this.point.checkRead();
-    if (!this.mode.read) fail('bad-descriptor');
+    if (!this.point.grants('read')) this.#use('read', 'read', () => {});
+    this.#checkOpenedFor(this.mode.read);
   }
 
+  /** Fails where {@link write} would, before anything is written. */
   checkWritable(): void {
-    this.point.checkWrite();
-    if (!this.mode.write) fail('bad-descriptor');
+    if (!this.point.grants('change')) this.#use('change', 'write', () => {});
+    this.#checkOpenedFor(this.mode.write);
+  }
+
+  #use<Result>(need: Need, operation: string, action: () => Result): Result {
+    return this.point.use(need, operation, this.#path, action);
+  }
+
+  #checkOpenedFor(right: boolean): void {
+    if (!right) fail('bad-descriptor');
   }
 
   #sync(dataOnly: boolean): void {

@@ -1,12 +1,10 @@
-// A real directory as the store of a mount. Every object is reached from an open directory by a single name that is not followed when it is a link:
-// on Linux through /proc/self/fd/N/name, which is a true openat. Elsewhere there is no such thing: the directory's real path is looked at again before
-// each use, which a process that swaps directories for links at the right moment can beat. Only regular files are opened.
+// A real directory as the store of a mount. Every object is reached from an open directory, held by an anchor, by a single name that is not followed when
+// it is a link. Only regular files are opened.
 import {
   type BigIntStats,
   closeSync,
   constants,
   type Dirent,
-  existsSync,
   fdatasyncSync,
   fstatSync,
   fsyncSync,
@@ -20,113 +18,26 @@ import {
   openSync,
   readlinkSync,
   readSync,
-  realpathSync,
   renameSync,
   rmdirSync,
   statfsSync,
-  statSync,
   symlinkSync,
   unlinkSync,
   utimesSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
 import type { BackingDirectory, BackingFile, DirectoryEntry, FileStat, FileTimes, FileType, OpenAccess } from './backing.ts';
 import { MAX_ENTRIES } from './backing.ts';
 import { attempt, fail } from './errors.ts';
+import { type Anchor, HAS_DESCRIPTOR_PATHS, openAnchor } from './host-anchors.ts';
 
 /** Opens the directory at `path`, which the host chose: links on the way to it are followed. Throws node:fs errors. */
 export function openHostDirectory(path: string): BackingDirectory {
-  return new HostDirectory(HAS_DESCRIPTOR_PATHS ? DescriptorAnchor.open(path) : new PathAnchor(realpathSync.native(path)));
+  return new HostDirectory(openAnchor(path));
 }
 
 // Entries that are read at once.
 const BATCH_ENTRIES = 64;
-
-/** The way to reach an open directory by path, so that what lies between cannot be exchanged. Throws node:fs errors. */
-interface Anchor {
-  /** A path of the directory itself. */
-  self(): string;
-  /** A path of the entry `name`. */
-  at(name: string): string;
-  /** The entry `name`, when it is a directory and no link; throws ENOTDIR or ELOOP otherwise. */
-  child(name: string): Anchor;
-  reopen(): Anchor;
-  close(): void;
-}
-
-const HAS_DESCRIPTOR_PATHS = process.platform === 'linux' && existsSync('/proc/self/fd');
-// Not in fs.constants: names a place without opening what is there.
-const O_PATH = 0o10000000;
-
-class DescriptorAnchor implements Anchor {
-  readonly #fd: number;
-
-  static open(path: string): DescriptorAnchor {
-    return new DescriptorAnchor(openSync(path, O_PATH | constants.O_DIRECTORY));
-  }
-
-  private constructor(fd: number) {
-    this.#fd = fd;
-  }
-
-  self(): string {
-    return `/proc/self/fd/${this.#fd}`;
-  }
-
-  at(name: string): string {
-    return `/proc/self/fd/${this.#fd}/${name}`;
-  }
-
-  child(name: string): Anchor {
-    return new DescriptorAnchor(openSync(this.at(name), O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW));
-  }
-
-  reopen(): Anchor {
-    return DescriptorAnchor.open(this.self());
-  }
-
-  close(): void {
-    closeSync(this.#fd);
-  }
-}
-
-class PathAnchor implements Anchor {
-  readonly #path: string;
-
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  self(): string {
-    if (realpathSync.native(this.#path) !== this.#path) fail('not-permitted');
-    return this.#path;
-  }
-
-  at(name: string): string {
-    if (process.platform === 'win32' && isSpecialOnWindows(name)) fail('not-permitted');
-    return join(this.self(), name);
-  }
-
-  child(name: string): Anchor {
-    const path = this.at(name);
-    if (!lstatSync(path).isDirectory()) fail('not-directory');
-    return new PathAnchor(realpathSync.native(path));
-  }
-
-  reopen(): Anchor {
-    return new PathAnchor(this.self());
-  }
-
-  close(): void {}
-}
-
-// Device names (also with an extension), streams and drives, 8.3 names, what Windows strips from the end, and what it forbids.
-const SPECIAL_ON_WINDOWS = /^(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[\d¹²³])\s*(?:\.|$)|[<>:"/\\|?*]|~\d|[. ]$/i;
-
-function isSpecialOnWindows(name: string): boolean {
-  return SPECIAL_ON_WINDOWS.test(name);
-}
 
 class HostDirectory implements BackingDirectory {
   readonly #anchor: Anchor;
@@ -136,7 +47,7 @@ class HostDirectory implements BackingDirectory {
   }
 
   stat(): FileStat {
-    return attempt(() => fileStat(statSync(this.#anchor.self(), { bigint: true })));
+    return attempt(() => fileStat(this.#anchor.stat()));
   }
 
   setTimes(times: FileTimes): void {
@@ -175,13 +86,8 @@ class HostDirectory implements BackingDirectory {
     return attempt(() => new HostDirectory(this.#anchor.reopen()));
   }
 
-  child(name: string): BackingDirectory | undefined {
-    try {
-      return attempt(() => new HostDirectory(this.#anchor.child(name)));
-    } catch (error) {
-      if (error === 'not-directory' || error === 'loop') return undefined;
-      throw error;
-    }
+  descend(names: readonly string[]): BackingDirectory[] {
+    return attempt(() => this.#anchor.descend(names)).map((anchor) => new HostDirectory(anchor));
   }
 
   lookup(name: string): FileStat | undefined {

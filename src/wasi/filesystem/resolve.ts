@@ -1,15 +1,12 @@
-// From a guest's path to a place: an open directory and one name in it. Walks one component at a time from a descriptor's directory, resolves links
-// itself and never leaves that directory: '..' above it, absolute paths and absolute links are 'not-permitted'. Denied paths are checked at each step, on
-// names that no link can disguise.
+// From a guest's path to a place: an open directory and one name in it. Walks from a descriptor's directory through directories that are opened one in
+// the other, resolves links itself and never leaves where it began: '..' above it, absolute paths and absolute links are 'not-permitted'. Denied
+// paths are checked at each step, on names that no link can disguise.
 import type { BackingDirectory, FileStat } from './backing.ts';
-import type { WasiContext } from '../context.ts';
+import type { Denial } from './denied.ts';
 import { fail } from './errors.ts';
-import type { MountPoint } from './mount.ts';
+import type { MountPoint } from './mount-point.ts';
+import { below, checkPath, MAX_NAME_BYTES } from './paths.ts';
 
-/** Bytes of a path or of a link's content. */
-export const MAX_PATH_BYTES = 4096;
-/** Bytes of one name. */
-export const MAX_NAME_BYTES = 255;
 /** Links followed for one path, as on Linux. */
 export const MAX_LINKS = 40;
 /** Directories that one path may go down: each is held open during the walk. */
@@ -23,11 +20,12 @@ const PATH_BYTE_UNITS = 50;
 /** What happens to a link at the end of the path. With 'entry' the name itself is meant, also with a slash behind it: to make, move or remove it. */
 export type Ending = 'follow' | 'nofollow' | 'entry';
 
-/** Where a walk starts: an open directory and its path within the mount. */
-export interface Origin {
-  readonly point: MountPoint;
+/** An open directory in its mount. */
+export interface Spot {
   readonly directory: BackingDirectory;
+  /** Within the mount. */
   readonly path: string;
+  readonly denial: Denial;
 }
 
 /** Where a path leads. `directory` is closed when the use of the place ends. */
@@ -40,100 +38,80 @@ export interface Place {
   readonly stat: FileStat | undefined;
   /** Path within the mount, of `name` or else of the directory: no links, no '..'. */
   readonly path: string;
+  /** What is denied below that. */
+  readonly denial: Denial;
   /** Whether the path ended in a slash, so that only a directory can be meant. */
   readonly slash: boolean;
 }
 
 /** Walks `path` from `origin` and uses the place; everything that was opened on the way is closed after. */
-export function resolve<Result>(origin: Origin, path: string, ending: Ending, use: (place: Place) => Result): Result {
-  const { point } = origin;
-  const levels: { readonly directory: BackingDirectory; readonly path: string }[] = [];
+export function resolve<Result>(point: MountPoint, origin: Spot, path: string, ending: Ending, use: (place: Place) => Result): Result {
+  const levels: Spot[] = [];
+  // The components still to be walked, the next one last.
+  const pending: string[] = [];
   let links = 0;
   try {
-    const pending = new Pending(point.context);
-    let slash = pending.add(path, ending);
+    let slash = prepend(pending, point, path, ending);
     for (;;) {
+      descend(point, levels, origin, pending);
       const here = levels.at(-1) ?? origin;
-      const name = pending.next();
-      if (name === undefined) return use({ directory: here.directory, name, stat: undefined, path: here.path, slash });
+      const name = pending.pop();
+      if (name === undefined) return use({ ...here, name, stat: undefined, slash });
       if (name === '.') continue;
       if (name === '..') {
         if (levels.length === 0) fail('not-permitted');
         levels.pop()?.directory.close();
         continue;
       }
+      const isLast = pending.length === 0;
+      if (!isLast && levels.length === MAX_DESCENT) fail('name-too-long');
+      const denial = point.step(here.denial, name) ?? fail('not-permitted');
       point.context.chargeCalls(STEP_CALLS);
-      const below = here.path === '' ? name : `${here.path}/${name}`;
-      if (point.denies(below)) fail('not-permitted');
-      if (pending.isEmpty) {
-        const stat = here.directory.lookup(name);
-        if (stat?.type !== 'symbolic-link' || ending !== 'follow') return use({ directory: here.directory, name, stat, path: below, slash });
-      } else {
-        if (levels.length === MAX_DESCENT) fail('name-too-long');
-        const directory = here.directory.child(name);
-        if (directory) {
-          levels.push({ directory, path: below });
-          continue;
-        }
-        if (here.directory.lookup(name)?.type !== 'symbolic-link') fail('not-directory');
+      const stat = here.directory.lookup(name);
+      if (stat?.type !== 'symbolic-link' || (isLast && ending !== 'follow')) {
+        if (!isLast) fail(stat ? 'not-directory' : 'no-entry');
+        return use({ directory: here.directory, name, stat, path: below(here.path, name), denial, slash });
       }
-      if (++links > MAX_LINKS) fail('loop');
+      if (!point.follow || ++links > MAX_LINKS) fail('loop');
       point.context.chargeCalls(LINK_CALLS);
-      slash = pending.add(here.directory.readLink(name), ending) || slash;
+      slash = prepend(pending, point, here.directory.readLink(name), ending) || slash;
     }
   } finally {
     for (const level of levels) level.directory.close();
   }
 }
 
-/** Checks text that becomes a path or the content of a link: not empty, not too long, no NUL, no half of a surrogate pair. */
-export function checkPath(path: string): void {
-  if (path === '') fail('no-entry');
-  if (path.length > MAX_PATH_BYTES || Buffer.byteLength(path) > MAX_PATH_BYTES) fail('name-too-long');
-  if (!path.isWellFormed()) fail('illegal-byte-sequence');
-  if (path.includes('\0')) fail('invalid');
+// Goes down through the next names as long as they are directories and not denied; the last name is for the caller.
+function descend(point: MountPoint, levels: Spot[], origin: Spot, pending: string[]): void {
+  const here = levels.at(-1) ?? origin;
+  const names: string[] = [];
+  const spots: Omit<Spot, 'directory'>[] = [];
+  let last: Omit<Spot, 'directory'> = here;
+  while (names.length < Math.min(pending.length - 1, MAX_DESCENT - levels.length)) {
+    const name = pending[pending.length - 1 - names.length] as string;
+    const denial = name === '.' || name === '..' ? undefined : point.step(last.denial, name);
+    if (denial === undefined) break;
+    last = { path: below(last.path, name), denial };
+    names.push(name);
+    spots.push(last);
+  }
+  if (names.length === 0) return;
+  point.context.chargeCalls(STEP_CALLS * names.length);
+  const opened = here.directory.descend(names);
+  levels.push(...opened.map((directory, index) => ({ directory, ...(spots[index] as Omit<Spot, 'directory'>) })));
+  pending.length -= opened.length;
 }
 
-/**
- * Whether a link with content `target`, in the directory `path` of a mount, is relative and stays in the mount. A '..' behind a name does not count as
- * staying: the name may be a link, and what is above its target is not in the text.
- */
-export function staysInside(path: string, target: string): boolean {
-  if (target.startsWith('/')) return false;
-  const names = target.split('/').filter((name) => name !== '' && name !== '.');
-  const first = names.findIndex((name) => name !== '..');
-  const up = first < 0 ? names.length : first;
-  return up <= (path === '' ? 0 : path.split('/').length) && !names.includes('..', up);
-}
-
-/** The components still to be walked, the next one last. */
-class Pending {
-  readonly #names: string[] = [];
-  readonly #context: WasiContext;
-
-  constructor(context: WasiContext) {
-    this.#context = context;
-  }
-
-  get isEmpty(): boolean {
-    return this.#names.length === 0;
-  }
-
-  next(): string | undefined {
-    return this.#names.pop();
-  }
-
-  /** Puts the components of `path` before the others, and gives whether it ended in a slash. */
-  add(path: string, ending: Ending): boolean {
-    checkPath(path);
-    this.#context.control.charge(path.length * PATH_BYTE_UNITS);
-    if (path.startsWith('/')) fail('not-permitted');
-    const names = path.split('/').filter((name) => name !== '');
-    for (const name of names) if (name.length > MAX_NAME_BYTES || Buffer.byteLength(name) > MAX_NAME_BYTES) fail('name-too-long');
-    const slash = path.endsWith('/');
-    // A slash makes a path go through its last name; only for an entry it does not.
-    if (slash && ending !== 'entry') names.push('.');
-    for (const name of names.reverse()) this.#names.push(name);
-    return slash;
-  }
+// Puts the components of `path` before the others, and gives whether it ended in a slash.
+function prepend(pending: string[], point: MountPoint, path: string, ending: Ending): boolean {
+  checkPath(path);
+  point.context.control.charge(path.length * PATH_BYTE_UNITS);
+  if (path.startsWith('/')) fail('not-permitted');
+  const names = path.split('/').filter((name) => name !== '');
+  for (const name of names) if (name.length > MAX_NAME_BYTES || Buffer.byteLength(name) > MAX_NAME_BYTES) fail('name-too-long');
+  const slash = path.endsWith('/');
+  // A slash makes a path go through its last name; only for an entry it does not.
+  if (slash && ending !== 'entry') names.push('.');
+  for (const name of names.reverse()) pending.push(name);
+  return slash;
 }

@@ -4,7 +4,7 @@ import type { DirectoryEntry } from '../filesystem/backing.ts';
 import { OpenDirectory } from '../filesystem/directory.ts';
 import { fail } from '../filesystem/errors.ts';
 import type { OpenFile } from '../filesystem/file.ts';
-import type { MountPoint } from '../filesystem/mount.ts';
+import type { MountPoint } from '../filesystem/mount-point.ts';
 import { Errno, raise } from './errno.ts';
 import { isWithin, Rights, type RightsPair, withImplied } from './rights.ts';
 

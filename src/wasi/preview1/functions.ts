@@ -3,7 +3,7 @@ import { Cap } from '../../capabilities.ts';
 import type { Clocks } from '../clocks.ts';
 import type { Console, OutputSink } from '../console.ts';
 import type { WasiContext } from '../context.ts';
-import type { MountPoint } from '../filesystem/mount.ts';
+import type { MountPoint } from '../filesystem/mount-point.ts';
 import type { Random } from '../random.ts';
 import { DescriptorTable } from './descriptors.ts';
 import { errnoOf } from './errno.ts';

@@ -2,7 +2,7 @@
 // pointer as unsigned, and fails with EFAULT outside of the memory, or when there is none yet. What is reckoned from a pointer does not wrap at 4 GiB.
 import type { WasiContext } from '../context.ts';
 import { fail } from '../filesystem/errors.ts';
-import { MAX_PATH_BYTES } from '../filesystem/resolve.ts';
+import { MAX_PATH_BYTES } from '../filesystem/paths.ts';
 import { Errno, raise } from './errno.ts';
 
 /** Buffers of one scattered read or write: POSIX's IOV_MAX. */
