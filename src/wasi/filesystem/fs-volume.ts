@@ -140,8 +140,8 @@ class FsDirectory implements VolumeDirectory {
   }
 
   #names(): string[] {
-    const path = this.path();
-    return (this.#home.fs.readdirSync(path === '' ? '/' : path) as unknown[]).map(String);
+    if (this.#path === undefined) return [];
+    return (this.#home.fs.readdirSync(this.#path === '' ? '/' : this.#path) as unknown[]).map(String);
   }
 }
 

@@ -83,8 +83,8 @@ class MemfsDirectory implements VolumeDirectory {
   }
 
   count(): number {
-    // Among them are '.' and '..'.
-    return this.#link.children.size - 2;
+    // Among them are '.' and '..', of which a removed directory has one.
+    return Math.max(0, this.#link.children.size - 2);
   }
 
   entries(): DirectoryEntry[] {

@@ -97,7 +97,6 @@ class MemoryDirectory implements BackingDirectory {
   sync(): void {}
 
   entries(pay: (count: number) => void): DirectoryEntry[] {
-    this.#held.path();
     const count = attempt(() => this.#held.count());
     pay(Math.min(count, MAX_ENTRIES));
     if (count > MAX_ENTRIES) fail('insufficient-memory');

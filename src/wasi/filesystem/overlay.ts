@@ -72,6 +72,7 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
   sync(): void {}
 
   entries(pay: (count: number) => void): DirectoryEntry[] {
+    if (this.path === undefined) return [];
     const upper = this.#findUpper()?.entries(pay) ?? [];
     const covering = new Set(upper.map(({ name }) => name));
     const lower = this.#lower?.entries(pay).filter(({ name }) => !covering.has(name) && !this.#hides(name)) ?? [];
@@ -371,6 +372,8 @@ class OverlayFile implements BackingFile, LocatedFile {
   readonly #root: OverlayDirectory;
   #inner: BackingFile;
   #isLower: boolean;
+  // Set on a file of the lower store that has lost its name: nobody else can ask for them.
+  #ownTimes: FileTimes | undefined;
 
   /** Takes over `inner`. */
   constructor(guest: Guest, root: OverlayDirectory, path: string, inner: BackingFile, isLower: boolean) {
@@ -392,7 +395,7 @@ class OverlayFile implements BackingFile, LocatedFile {
 
   stat(): FileStat {
     const stat = this.#inner.stat();
-    return this.#isLower ? stat : { ...stat, device: this.#guest.device };
+    return this.#isLower ? { ...stat, ...this.#ownTimes } : { ...stat, device: this.#guest.device };
   }
 
   size(): number {
@@ -412,8 +415,9 @@ class OverlayFile implements BackingFile, LocatedFile {
   }
 
   setTimes(times: FileTimes): void {
-    if (this.#isLower) this.#root.copyUpAt(this.path ?? fail('no-entry'));
-    this.#inner.setTimes(times);
+    if (this.#isLower && this.path !== undefined) this.#root.copyUpAt(this.path);
+    if (this.#isLower) this.#ownTimes = { accessed: times.accessed, modified: times.modified };
+    else this.#inner.setTimes(times);
   }
 
   sync(): void {}
