@@ -51,8 +51,7 @@ const unlimited: GuestControl = {
 };
 
 function ours(mount: Mount): Descriptor {
-  const silent = { write() {} } as never;
-  const policy = { args: [], env: {}, stdin: new Uint8Array(), stdout: silent, stderr: silent, denyPaths: [] };
+  const policy = { args: [], env: {}, stdin: new Uint8Array(), stdout: () => {}, stderr: () => {}, denyPaths: [] };
   const host = new WasiHost(
     { ...policy, grants: Cap.FS_READ | Cap.FS_WRITE, mounts: { '/data': mount }, limits: { ...limits.default, hostBytes: 1e9 } },
     unlimited,
