@@ -9,6 +9,7 @@ import { limits } from '../../src/limits.ts';
 import type { GuestControl } from '../../src/metering/control.ts';
 import { hostDirectory, type Mount, memoryDirectory } from '../../src/wasi/filesystem/mount.ts';
 import { WasiHost } from '../../src/wasi/host.ts';
+import { NetworkPolicy } from '../../src/wasi/network/policy.ts';
 import { median } from '../metering/statistics.ts';
 
 // The parts of wasi:filesystem and wasi:io that are measured, as both hosts have them.

@@ -5,6 +5,7 @@ import { limits } from '../../src/limits.ts';
 import type { Descriptor } from '../../src/wasi/component/filesystem.ts';
 import { hostDirectory } from '../../src/wasi/filesystem/mount.ts';
 import { WasiHost } from '../../src/wasi/host.ts';
+import { NetworkPolicy } from '../../src/wasi/network/policy.ts';
 
 const { path, signal } = workerData as { path: string; signal: Int32Array };
 const host = new WasiHost(
@@ -17,6 +18,7 @@ const host = new WasiHost(
     stderr: () => {},
     mounts: { '/data': hostDirectory(path, { write: true }) },
     denyPaths: [],
+    network: NetworkPolicy.none,
     limits: limits.default,
   },
   {
