@@ -108,6 +108,7 @@ export class Meter {
       charge: (units) => this.#charge(units),
       stop: (reason) => this.#stop(reason),
       wait: (milliseconds, onChange) => this.#waitFor(milliseconds, onChange),
+      suspends: () => this.#suspends() !== undefined,
       remainingMs: () => (this.#running ? Math.max(0, this.#remainingMs()) : Number.POSITIVE_INFINITY),
       isStop: (error) => this.#reason !== undefined && isInstance(error, WebAssembly.RuntimeError),
     };
@@ -193,6 +194,11 @@ export class Meter {
   /** Stops the guest for good from outside, or from a host function: it ends at its next check. Does nothing when it has stopped already. */
   abort(reason: GloveportError): void {
     this.#halt(reason);
+    this.wake();
+  }
+
+  /** Has a guest that is suspended look again at what it waits for. */
+  wake(): void {
     this.#suspender?.wake();
   }
 
@@ -538,11 +544,17 @@ export class Meter {
     for (const counter of this.#counters) counter.value = STOPPED;
   }
 
+  // What the host function that runs can have the guest suspended by.
+  #suspends(): Suspender | undefined {
+    return this.#suspendable && this.#hostDepth === 1 ? this.#suspender : undefined;
+  }
+
   #waitFor(milliseconds: number, onChange: Wait['onChange']): boolean {
-    if (this.#suspender !== undefined && this.#suspendable && this.#hostDepth === 1) {
+    const suspender = this.#suspends();
+    if (suspender !== undefined) {
       const remaining = Math.max(0, this.#remainingMs());
       // A little after the deadline, at the deadline.
-      this.#suspender.ask({ milliseconds: Math.min(milliseconds, remaining + 1), onChange });
+      suspender.ask({ milliseconds: Math.min(milliseconds, remaining + 1), onChange });
       return false;
     }
     if (onChange !== undefined) this.#stop(unwaitable());

@@ -1,5 +1,6 @@
 // What every part of one guest's WASI host shares: the policy, the live mask of grants, the counters of what the host holds for the guest, and what is
 // open on its behalf. Made once per guest; nothing here outlives it.
+import { isPromise } from '../component/thrown.ts';
 import { Cap, capabilityNames } from '../capabilities.ts';
 import { GloveportError, limitExceeded } from '../errors.ts';
 import type { Limits } from '../limits.ts';
@@ -99,13 +100,17 @@ export class WasiContext {
 
   /** Tells the observer that the guest uses `capability`, a single flag, or tries to. Called in the middle of a call of the guest's, which a failing observer ends. */
   report(capability: number, operation: string, allowed: boolean, detail: Readonly<Record<string, unknown>> = {}): void {
-    if (this.#observer === undefined) return;
+    const observer = this.#observer;
+    if (observer === undefined) return;
     const [name] = capabilityNames(capability);
+    let result: unknown;
     try {
-      this.#observer({ capability: name as string, operation, allowed, detail });
+      result = observer({ capability: name as string, operation, allowed, detail });
     } catch (cause) {
       this.control.stop(new GloveportError('HOST_FUNCTION_FAILED', 'the function that observes accesses threw', {}, { cause }));
     }
+    if (!isPromise(result)) return;
+    this.control.stop(new GloveportError('HOST_FUNCTION_FAILED', 'the function that observes accesses must not give a Promise: the guest does not wait'));
   }
 
   /**
@@ -113,13 +118,20 @@ export class WasiContext {
    * @returns false when the guest is going to be suspended and makes its call again: see {@link GuestControl.wait}.
    */
   waitForAny(waitables: readonly Waitable[]): boolean {
+    // A guest may name one thing thousands of times, each of which would be told of a change and look at all the others.
+    const distinct = [...new Set(waitables)];
     for (;;) {
-      const remaining = waitables.reduce((least, waitable) => Math.min(least, waitable.remainingMs()), Infinity);
-      if (remaining <= 0) return waitables.every((waitable) => waitable.onChange === undefined || isReady(waitable)) || this.lookedInVain();
-      const changing = waitables.filter(({ onChange }) => onChange !== undefined);
+      const remaining = distinct.reduce((least, waitable) => Math.min(least, waitable.remainingMs()), Infinity);
+      if (remaining <= 0) return distinct.every((waitable) => waitable.onChange === undefined || isReady(waitable)) || this.lookedInVain();
+      const passing = distinct.find((waitable) => waitable.pass !== undefined && waitable.remainingMs() <= remaining);
+      if (passing?.pass !== undefined) {
+        passing.pass();
+        continue;
+      }
+      const changing = distinct.filter(({ onChange }) => onChange !== undefined);
       const subscribe = (wake: () => void) => {
         const wakeIfReady = () => {
-          if (waitables.some(isReady)) wake();
+          if (distinct.some(isReady)) wake();
         };
         const unsubscribes = changing.map((waitable) => waitable.onChange?.(wakeIfReady));
         return () => {

@@ -2,35 +2,33 @@
 // the wrapping of each call, is `imports.ts`.
 import type { Limits } from '../limits.ts';
 import type { GuestControl } from '../metering/control.ts';
-import { Clocks } from './clocks.ts';
+import { type ClockPolicy, Clocks } from './clocks.ts';
 import { cliInterfaces } from './component/cli.ts';
 import { clockInterfaces, randomInterfaces } from './component/clocks-random.ts';
 import { filesystemInterfaces } from './component/filesystem.ts';
 import { ioInterfaces } from './component/io.ts';
 import { interfaceOf } from './component/resource.ts';
 import { socketInterfaces } from './component/sockets.ts';
-import { Console, type OutputSink } from './console.ts';
-import { WasiContext } from './context.ts';
+import { Console, type ConsolePolicy } from './console.ts';
+import { type AccessObserver, WasiContext } from './context.ts';
+import { type CommandLine, Environment } from './environment.ts';
 import type { Mount } from './filesystem/mount.ts';
 import { type MountPoint, openMounts } from './filesystem/mount-point.ts';
 import { Network } from './network/network.ts';
 import type { NetworkPolicy } from './network/policy.ts';
 import { type Preview1Functions, preview1Functions } from './preview1/functions.ts';
 import { Random } from './random.ts';
+import type { Waitable } from './waiting.ts';
 import type { EngineMemory } from '../wasm/engine.ts';
 
 /** What one guest may touch. */
-export interface WasiPolicy {
+export interface WasiPolicy extends CommandLine, ConsolePolicy {
   /** Capability flags; what they open is in `requirements.ts`. */
   readonly grants: number;
-  /** Arguments, the program's name first; without NUL. */
-  readonly args: readonly string[];
-  /** Environment variables, names without '=', nothing with NUL; seen only with ENV. */
-  readonly env: Readonly<Record<string, string>>;
-  /** Everything that standard input will ever give. */
-  readonly stdin: Uint8Array;
-  readonly stdout: OutputSink;
-  readonly stderr: OutputSink;
+  /** Default: the system's clocks, and UTC. */
+  readonly clock?: ClockPolicy | undefined;
+  /** Makes all random numbers the sequence that belongs to the seed. Default: the system's. */
+  readonly random?: { readonly seed: string } | undefined;
   /**
    * Mounts by absolute guest path; each is a preopen, in this order. One mount below another is found by the guest's library, which takes the longest
    * path that fits: through the outer one, what it really holds at that place is seen.
@@ -45,37 +43,54 @@ export interface WasiPolicy {
   readonly network: NetworkPolicy;
   /** `handles`, `outputBytes` and `hostBytes` are enforced here. */
   readonly limits: Limits;
+  /** Is told of every use of a capability. */
+  readonly onAccess?: AccessObserver | undefined;
 }
 
 export class WasiHost {
-  readonly #policy: WasiPolicy;
   readonly #context: WasiContext;
+  readonly #environment: Environment;
   readonly #console: Console;
   readonly #clocks: Clocks;
   readonly #random: Random;
   readonly #network: Network;
   readonly #points: readonly MountPoint[];
 
-  /** @throws GloveportError INVALID_OPTION for a path that is not absolute and plain, FILE_NOT_FOUND or IO_FAILED for a host directory that is gone. */
+  /**
+   * Takes over what the streams of `policy` are connected to, also when it throws.
+   * @throws GloveportError INVALID_OPTION for a path that is not absolute and plain, FILE_NOT_FOUND or IO_FAILED for a host directory that is gone,
+   * MEMORY_EXCEEDED when `hostBytes` has no room for buffers of output.
+   */
   constructor(policy: WasiPolicy, control: GuestControl) {
-    this.#policy = policy;
-    this.#context = new WasiContext(policy.grants, policy.limits, control);
-    this.#console = new Console(this.#context, policy.stdin);
-    this.#clocks = new Clocks(this.#context);
-    this.#random = new Random(this.#context);
-    this.#points = openMounts(this.#context, policy.mounts, policy.denyPaths);
-    this.#network = new Network(this.#context, policy.network);
+    const context = new WasiContext(policy.grants, policy.limits, control, policy.onAccess);
+    this.#context = context;
+    try {
+      this.#console = new Console(context, policy);
+      this.#environment = new Environment(context, policy);
+      this.#clocks = new Clocks(context, policy.clock);
+      this.#random = new Random(context, policy.random?.seed);
+      this.#network = new Network(context, policy.network);
+      this.#points = openMounts(context, policy.mounts, policy.denyPaths);
+    } catch (error) {
+      context.closeAll();
+      throw error;
+    }
   }
 
-  /** Bytes delivered to standard output and error so far. */
+  /** Bytes printed to standard output and error so far. */
   get outputBytes(): number {
     return this.#console.outputBytes;
+  }
+
+  /** What to wait for until all of that is with its consumers. */
+  get delivered(): readonly Waitable[] {
+    return this.#console.delivered;
   }
 
   /** The interfaces of WASI 0.2 by name without version, in jco's calling conventions, without a prototype. */
   component() {
     return interfaceOf({
-      ...cliInterfaces(this.#context, this.#console, this.#policy),
+      ...cliInterfaces(this.#context, this.#console, this.#environment),
       ...clockInterfaces(this.#context, this.#clocks),
       ...filesystemInterfaces(this.#context, this.#points),
       ...ioInterfaces(this.#context),
@@ -89,8 +104,15 @@ export class WasiHost {
    * asked at every call; as long as it gives none, every pointer is EFAULT.
    */
   preview1(memory: () => EngineMemory | undefined): (module: string) => Preview1Functions | undefined {
-    const environment = { context: this.#context, console: this.#console, clocks: this.#clocks, random: this.#random, points: this.#points };
-    return preview1Functions({ ...this.#policy, ...environment }, memory);
+    const environment = {
+      context: this.#context,
+      console: this.#console,
+      environment: this.#environment,
+      clocks: this.#clocks,
+      random: this.#random,
+      points: this.#points,
+    };
+    return preview1Functions(environment, memory);
   }
 
   /** Takes back the capabilities of `mask`, also from what is open. */

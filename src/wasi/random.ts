@@ -1,6 +1,6 @@
-// Random numbers (wasi:random 0.2). Without RANDOM the secure kind fails, and the insecure kind is a fixed sequence: SplitMix64 from seed 0, its numbers
-// as little-endian bytes, the same for every guest; `insecure-seed` is then (0, 0).
-import { randomFillSync } from 'node:crypto';
+// Random numbers (wasi:random 0.2). With a seed, every kind is one sequence of the guest's own, the same on every machine. Without RANDOM the secure kind
+// fails, and the insecure kind is a fixed sequence: SplitMix64 from seed 0, its numbers as little-endian bytes; `insecure-seed` is then (0, 0).
+import { type Cipheriv, createCipheriv, createHash, randomFillSync } from 'node:crypto';
 import { Cap } from '../capabilities.ts';
 import { limitExceeded } from '../errors.ts';
 import type { WasiContext } from './context.ts';
@@ -8,54 +8,51 @@ import type { WasiContext } from './context.ts';
 /** Bytes of one wasi:random call; the interface has no error for more, so that more stops the guest. */
 export const MAX_RANDOM_BYTES = 1024 * 1024;
 const SLICE_BYTES = 65_536;
+const ZEROES = new Uint8Array(SLICE_BYTES);
 
 export class Random {
   readonly #context: WasiContext;
+  readonly #source: (slice: Uint8Array) => void;
   #state = 0n;
 
-  constructor(context: WasiContext) {
+  /** @param seed makes the numbers the key stream of AES-256 in counter mode: key SHA-256 of the seed in UTF-8, counter from 0. Default: the system's source. */
+  constructor(context: WasiContext, seed?: string) {
     this.#context = context;
+    this.#source = seed === undefined ? (slice) => void randomFillSync(slice) : keyStream(seed);
   }
 
-  get granted(): boolean {
-    return this.#context.allows(Cap.RANDOM);
-  }
-
-  /** Fills `target` from the system's source, in slices that are paid for before they are made. The caller has checked {@link granted}. */
-  fill(target: Uint8Array): void {
-    for (let start = 0; start < target.length; start += SLICE_BYTES) {
-      const slice = target.subarray(start, start + SLICE_BYTES);
-      this.#context.chargeCalls(1);
-      this.#context.chargeBytes(slice.length);
-      randomFillSync(slice);
-    }
+  /** Fills `target` with secure numbers, in slices that are paid for before they are made. False when RANDOM is not granted. */
+  fillSecure(target: Uint8Array): boolean {
+    const granted = this.#use('secure', target.length);
+    if (granted) this.#fill(target);
+    return granted;
   }
 
   /** `length` random bytes for wasi:random/random. Stops the guest when RANDOM is not granted or `length` is over {@link MAX_RANDOM_BYTES}. */
   secureBytes(length: bigint): Uint8Array {
-    if (!this.granted) this.#context.deny('wasi:random/random', 'RANDOM');
     const bytes = this.#allocate(length);
-    this.fill(bytes);
+    if (!this.fillSecure(bytes)) this.#context.deny('wasi:random/random', 'RANDOM');
     return bytes;
   }
 
   /** `length` bytes that may be predictable; bounded like {@link secureBytes}. */
   insecureBytes(length: bigint): Uint8Array {
     const bytes = this.#allocate(length);
-    if (this.granted) {
-      this.fill(bytes);
-      return bytes;
-    }
-    this.#context.chargeBytes(bytes.length * 8);
-    for (let start = 0; start < bytes.length; start += 8) {
-      const number = this.#next();
-      for (let index = start; index < Math.min(start + 8, bytes.length); index += 1) bytes[index] = Number((number >> BigInt(8 * (index - start))) & 0xffn);
-    }
+    if (this.#use('insecure', bytes.length)) this.#fill(bytes);
+    else this.#fillPredictably(bytes);
     return bytes;
   }
 
   insecureSeed(): [bigint, bigint] {
-    return this.granted ? [wordOf(this.insecureBytes(8n)), wordOf(this.insecureBytes(8n))] : [0n, 0n];
+    const bytes = new Uint8Array(16);
+    if (this.#use('insecure', bytes.length)) this.#fill(bytes);
+    return [wordOf(bytes), wordOf(bytes.subarray(8))];
+  }
+
+  #use(kind: 'secure' | 'insecure', bytes: number): boolean {
+    const granted = this.#context.allows(Cap.RANDOM);
+    if (this.#context.observed) this.#context.report(Cap.RANDOM, 'random.bytes', granted, { kind, bytes });
+    return granted;
   }
 
   #allocate(length: bigint): Uint8Array<ArrayBuffer> {
@@ -64,6 +61,23 @@ export class Random {
       this.#context.control.stop(limitExceeded('MEMORY_EXCEEDED', message, 'random bytes of one call', MAX_RANDOM_BYTES));
     }
     return new Uint8Array(Number(length));
+  }
+
+  #fill(target: Uint8Array): void {
+    for (let start = 0; start < target.length; start += SLICE_BYTES) {
+      const slice = target.subarray(start, start + SLICE_BYTES);
+      this.#context.chargeCalls(1);
+      this.#context.chargeBytes(slice.length);
+      this.#source(slice);
+    }
+  }
+
+  #fillPredictably(target: Uint8Array): void {
+    this.#context.chargeBytes(target.length * 8);
+    for (let start = 0; start < target.length; start += 8) {
+      const number = this.#next();
+      for (let index = start; index < Math.min(start + 8, target.length); index += 1) target[index] = Number((number >> BigInt(8 * (index - start))) & 0xffn);
+    }
   }
 
   #next(): bigint {
@@ -78,4 +92,12 @@ export class Random {
 /** The first eight bytes as one little-endian number. */
 export function wordOf(bytes: Uint8Array): bigint {
   return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+}
+
+function keyStream(seed: string): (slice: Uint8Array) => void {
+  let cipher: Cipheriv | undefined;
+  return (slice) => {
+    cipher ??= createCipheriv('aes-256-ctr', createHash('sha256').update(seed).digest(), new Uint8Array(16));
+    slice.set(cipher.update(ZEROES.subarray(0, slice.length)));
+  };
 }

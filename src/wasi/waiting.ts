@@ -10,6 +10,8 @@ export interface Waitable {
    * but time decides.
    */
   onChange?(wake: () => void): () => void;
+  /** Makes it ready without waiting, where time is made up: called when nothing else is ready or would be sooner. Absent everywhere else. */
+  pass?(): void;
 }
 
 /** What never has to be waited for, such as a file. */
@@ -41,5 +43,28 @@ export class Signal implements Waitable {
   /** Wakes who waits: something has changed. */
   notify(): void {
     for (const wake of [...this.#wakes]) wake();
+  }
+}
+
+/** The longest time that timers of engines take. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Waits on the event loop, where no guest is, until one of `waitables` is ready. False when that takes longer than `milliseconds`. */
+export async function waitOnLoop(waitables: readonly Waitable[], milliseconds: number): Promise<boolean> {
+  const end = performance.now() + milliseconds;
+  for (;;) {
+    const remaining = Math.min(...waitables.map((waitable) => waitable.remainingMs()));
+    if (remaining <= 0) return true;
+    const left = end - performance.now();
+    if (left <= 0) return false;
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        for (const unsubscribe of unsubscribes) unsubscribe?.();
+        resolve();
+      };
+      const timer = setTimeout(wake, Math.min(remaining, left, MAX_TIMER_MS));
+      const unsubscribes = waitables.map((waitable) => waitable.onChange?.(wake));
+    });
   }
 }

@@ -20,6 +20,7 @@ const control: GuestControl = {
     throw new Stop(reason);
   },
   wait: () => true,
+  suspends: () => false,
   remainingMs: () => 1,
   isStop: (error) => isInstance(error, Stop),
 };

@@ -145,6 +145,29 @@ describe('arguments, environment and exit', () => {
     expect(guest.view.getUint32(count, true)).toBe(0);
   });
 
+  test('the working directory is what the host says, to every guest', () => {
+    for (const grants of [ALL, Cap.NONE]) expect(wasi02(makeHost({ grants, cwd: '/work' }).host)['wasi:cli/environment'].initialCwd()).toBe('/work');
+  });
+
+  test('each look at them is paid for, by their number and their size', () => {
+    const units = (policy: Parameters<typeof makeHost>[0], look: (guest: Preview1Guest, wasi: ReturnType<typeof wasi02>) => unknown): number => {
+      const { host, control } = makeHost(policy);
+      look(new Preview1Guest(host), wasi02(host));
+      return control.units;
+    };
+    const looks = [
+      (_: Preview1Guest, wasi: ReturnType<typeof wasi02>) => [wasi['wasi:cli/environment'].getArguments(), wasi['wasi:cli/environment'].getEnvironment()],
+      (guest: Preview1Guest) => [guest.call('args_get', 8, 65_536), guest.call('environ_get', 8, 65_536)],
+      (guest: Preview1Guest) => [guest.call('args_sizes_get', 8, 16), guest.call('environ_sizes_get', 8, 16)],
+    ];
+    for (const look of looks) {
+      const none = units({ args: [] }, look);
+      const many = { args: Array<string>(100).fill('a'), env: Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`V${index}`, ''])) };
+      expect(units(many, look) - none).toBeGreaterThan(200 * 1_000);
+      expect(units({ args: ['x'.repeat(80_000)], env: { X: 'x'.repeat(80_000) } }, look) - none).toBeGreaterThan(20_000);
+    }
+  });
+
   test('nothing of the process is read: no variable, directory or argument shows up ungranted', () => {
     process.env.GLOVEPORT_CANARY = 'canary';
     try {

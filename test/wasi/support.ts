@@ -49,6 +49,10 @@ export class RecordingControl implements GuestControl {
     return true;
   }
 
+  suspends(): boolean {
+    return false;
+  }
+
   remainingMs(): number {
     return 2_000;
   }

@@ -37,6 +37,10 @@ export function clockInterfaces(context: WasiContext, clocks: Clocks) {
       now: () => datetimeOf(clocks.wall()),
       resolution: () => datetimeOf(WALL_RESOLUTION_NS),
     }),
+    'wasi:clocks/timezone': interfaceOf({
+      display: (when: Datetime) => clocks.zoneAt(when.seconds),
+      utcOffset: (when: Datetime) => clocks.zoneAt(when.seconds).utcOffset,
+    }),
   };
 }
 

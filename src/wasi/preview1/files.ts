@@ -1,5 +1,5 @@
 // The fd_* functions of wasi_snapshot_preview1: what is done with an open descriptor.
-import type { Console, OutputSink } from '../console.ts';
+import type { Console } from '../console.ts';
 import type { FileTimes } from '../filesystem/backing.ts';
 import { fail } from '../filesystem/errors.ts';
 import type { OpenFile } from '../filesystem/file.ts';
@@ -15,15 +15,13 @@ export interface FilesEnvironment {
   readonly memory: GuestMemory;
   readonly table: DescriptorTable;
   readonly console: Console;
-  readonly stdout: OutputSink;
-  readonly stderr: OutputSink;
 }
 
 // Numbers of `advice`.
 const ADVICES = 6;
 
 /** Each function throws its error; `functions.ts` makes an errno of it. */
-export function fileFunctions({ layout, memory, table, console, stdout, stderr }: FilesEnvironment) {
+export function fileFunctions({ layout, memory, table, console }: FilesEnvironment) {
   return {
     // What no store here makes use of.
     fd_advise(fd: number, _offset: bigint, _length: bigint, advice: number): void {
@@ -110,9 +108,10 @@ export function fileFunctions({ layout, memory, table, console, stdout, stderr }
         descriptor.position += BigInt(moved);
         memory.setU32(result, moved);
       } else if (descriptor.kind === 'stdin') {
+        if (!table.context.waitForAny([console.stdin.ready])) return;
         memory.setU32(
           result,
-          memory.vectors(vectors, count, (buffer) => console.read(buffer)),
+          memory.vectors(vectors, count, (buffer) => console.stdin.readInto(buffer)),
         );
       } else {
         fail(descriptor.kind === 'directory' ? 'is-directory' : 'bad-descriptor');
@@ -167,13 +166,12 @@ export function fileFunctions({ layout, memory, table, console, stdout, stderr }
         descriptor.position += BigInt(moved);
         memory.setU32(result, moved);
       } else if (descriptor.kind === 'stdout' || descriptor.kind === 'stderr') {
-        const sink = descriptor.kind === 'stdout' ? stdout : stderr;
-        const print = (buffer: Uint8Array): number => {
-          const { length } = buffer;
-          console.write(sink, buffer);
-          return length;
-        };
-        memory.setU32(result, memory.vectors(vectors, count, print));
+        const output = console[descriptor.kind];
+        if (!table.context.waitForAny([output.ready])) return;
+        memory.setU32(
+          result,
+          memory.vectors(vectors, count, (buffer) => output.write(buffer)),
+        );
       } else {
         fail(descriptor.kind === 'directory' ? 'is-directory' : 'bad-descriptor');
       }

@@ -1,8 +1,8 @@
 // Preview 1 for one core module, under both of its names, over the same files, clocks and streams as WASI 0.2, without an adapter.
-import { Cap } from '../../capabilities.ts';
 import type { Clocks } from '../clocks.ts';
-import type { Console, OutputSink } from '../console.ts';
+import type { Console } from '../console.ts';
 import type { WasiContext } from '../context.ts';
+import type { Environment } from '../environment.ts';
 import type { MountPoint } from '../filesystem/mount-point.ts';
 import type { Random } from '../random.ts';
 import { DescriptorTable } from './descriptors.ts';
@@ -17,13 +17,10 @@ import { processFunctions } from './process.ts';
 export interface Preview1Environment {
   readonly context: WasiContext;
   readonly console: Console;
+  readonly environment: Environment;
   readonly clocks: Clocks;
   readonly random: Random;
   readonly points: readonly MountPoint[];
-  readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly stdout: OutputSink;
-  readonly stderr: OutputSink;
 }
 
 /** Functions by name, without a prototype, each giving an errno. */
@@ -37,17 +34,15 @@ export function preview1Functions(
   environment: Preview1Environment,
   memory: () => WebAssembly.Memory | undefined,
 ): (module: string) => Preview1Functions | undefined {
-  const { context, points, env } = environment;
+  const { context, points } = environment;
   const table = new DescriptorTable(context, points);
   const guestMemory = new GuestMemory(context, memory);
-  const strings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const variables = (): readonly string[] => (context.allows(Cap.ENV) ? strings : []);
   const made = new Map<string, Preview1Functions>();
   return (module) => {
     const known = made.get(module);
     const layout = LAYOUTS.get(module);
     if (known !== undefined || layout === undefined) return known;
-    const parts = { ...environment, layout, table, memory: guestMemory, variables };
+    const parts = { ...environment, layout, table, memory: guestMemory };
     const bodies: Record<string, (...args: never[]) => void> = {
       ...fileFunctions(parts),
       ...pathFunctions(layout, guestMemory, table),

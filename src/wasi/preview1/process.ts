@@ -1,11 +1,11 @@
 // Everything of preview 1 that is not about files: arguments, environment, clocks, random numbers, waiting, the end, and sockets, of which
 // there are none.
-import { Cap } from '../../capabilities.ts';
 import { GloveportError } from '../../errors.ts';
 import type { Clocks } from '../clocks.ts';
 import { MONOTONIC_RESOLUTION_NS, WALL_RESOLUTION_NS } from '../clocks.ts';
 import type { Console } from '../console.ts';
 import type { WasiContext } from '../context.ts';
+import type { Environment } from '../environment.ts';
 import { fail } from '../filesystem/errors.ts';
 import type { Random } from '../random.ts';
 import { isReady, READY, type Waitable } from '../waiting.ts';
@@ -26,29 +26,26 @@ export interface ProcessEnvironment {
   readonly memory: GuestMemory;
   readonly table: DescriptorTable;
   readonly console: Console;
+  readonly environment: Environment;
   readonly clocks: Clocks;
   readonly random: Random;
-  readonly args: readonly string[];
-  /** `NAME=value`, or nothing while ENV is not granted. */
-  readonly variables: () => readonly string[];
 }
 
 /** Each function throws its error; `functions.ts` makes an errno of it. */
-export function processFunctions({ layout, context, memory, table, console, clocks, random, args, variables }: ProcessEnvironment) {
+export function processFunctions({ layout, context, memory, table, console, clocks, random, environment }: ProcessEnvironment) {
   // When a poll began that the guest was suspended in: it is made again, and its timeouts are relative.
   let suspendedAt: bigint | undefined;
 
   return {
     args_get(pointers: number, buffer: number): void {
-      setStrings(args, pointers, buffer);
+      setStrings(environment.arguments(), pointers, buffer);
     },
 
     args_sizes_get(count: number, size: number): void {
-      setSizes(args, count, size);
+      setSizes(environment.arguments(), count, size);
     },
 
     environ_get(pointers: number, buffer: number): void {
-      context.report(Cap.ENV, 'environment.get', context.allows(Cap.ENV));
       setStrings(variables(), pointers, buffer);
     },
 
@@ -65,8 +62,7 @@ export function processFunctions({ layout, context, memory, table, console, cloc
     },
 
     random_get(buffer: number, length: number): void {
-      if (!random.granted) fail('not-permitted');
-      random.fill(memory.bytes(buffer, length));
+      if (!random.fillSecure(memory.bytes(buffer, length))) fail('not-permitted');
     },
 
     poll_oneoff(subscriptions: number, events: number, count: number, result: number): void {
@@ -75,16 +71,17 @@ export function processFunctions({ layout, context, memory, table, console, cloc
       memory.bytes(subscriptions, length * layout.subscriptionBytes);
       memory.bytes(events, length * EVENT_BYTES);
       context.chargeEntries(length);
-      const start = suspendedAt ?? clocks.monotonic();
+      const repeated = suspendedAt !== undefined;
+      const start = suspendedAt ?? clocks.start();
       suspendedAt = undefined;
-      const subscribed = Array.from({ length }, (_, index) => subscriptionAt(unsigned(subscriptions) + index * layout.subscriptionBytes, start));
+      const subscribed = Array.from({ length }, (_, index) => subscriptionAt(unsigned(subscriptions) + index * layout.subscriptionBytes, start, repeated));
       if (!context.waitForAny(subscribed.map(({ waitable }) => waitable))) {
         suspendedAt = start;
         return;
       }
       const ready = subscribed.filter(({ waitable }) => isReady(waitable));
       ready.forEach(({ event }, index) => {
-        memory.set(unsigned(events) + index * EVENT_BYTES, eventRecord(event));
+        memory.set(unsigned(events) + index * EVENT_BYTES, eventRecord(event()));
       });
       memory.setU32(result, ready.length);
     },
@@ -112,13 +109,16 @@ export function processFunctions({ layout, context, memory, table, console, cloc
     sock_shutdown: noSocket,
   };
 
+  function variables(): string[] {
+    return environment.variables().map(([name, value]) => `${name}=${value}`);
+  }
+
   function noSocket(fd: number): void {
     table.get(fd, 0);
     raise(Errno.NOTSOCK);
   }
 
   function setStrings(strings: readonly string[], pointers: number, buffer: number): void {
-    context.chargeEntries(strings.length);
     let next = unsigned(buffer);
     strings.forEach((text, index) => {
       const bytes = Buffer.from(`${text}\0`);
@@ -129,7 +129,6 @@ export function processFunctions({ layout, context, memory, table, console, cloc
   }
 
   function setSizes(strings: readonly string[], count: number, size: number): void {
-    context.chargeEntries(strings.length);
     memory.setU32(count, strings.length);
     memory.setU32(
       size,
@@ -137,35 +136,38 @@ export function processFunctions({ layout, context, memory, table, console, cloc
     );
   }
 
-  function subscriptionAt(pointer: number, start: bigint): { readonly waitable: Waitable; readonly event: PollEvent } {
+  // What has happened is looked at when the wait is over.
+  function subscriptionAt(pointer: number, start: bigint, repeated: boolean): { readonly waitable: Waitable; readonly event: () => PollEvent } {
     const userdata = memory.u64(pointer);
     const type = memory.u8(pointer + 8);
     const quiet = { userdata, errno: Errno.SUCCESS, type, available: 0n, hangup: false };
-    if (type === EventType.CLOCK) {
-      let waitable = READY;
-      const errno = errnoOf(() => {
-        const clock = pointer + layout.clockOffset;
-        waitable = timeout(memory.u32(clock), memory.u64(clock + 8), (memory.u16(clock + 24) & ABSOLUTE) !== 0, start);
-      });
-      return { waitable, event: { ...quiet, errno } };
-    }
-    if (type !== EventType.FD_READ && type !== EventType.FD_WRITE) fail('invalid');
-    let event: PollEvent = quiet;
+    if (type !== EventType.CLOCK && type !== EventType.FD_READ && type !== EventType.FD_WRITE) fail('invalid');
+    let waitable = READY;
+    let event = (): PollEvent => quiet;
     const errno = errnoOf(() => {
+      if (type === EventType.CLOCK) {
+        const clock = pointer + layout.clockOffset;
+        waitable = timeout(memory.u32(clock), memory.u64(clock + 8), (memory.u16(clock + 24) & ABSOLUTE) !== 0, start, repeated);
+        return;
+      }
       const descriptor = table.get(memory.u32(pointer + 16), Right.POLL_FD_READWRITE | (type === EventType.FD_READ ? Right.FD_READ : Right.FD_WRITE));
+      if (descriptor.kind === 'stdin' || descriptor.kind === 'stdout' || descriptor.kind === 'stderr') waitable = console[descriptor.kind].ready;
       if (type === EventType.FD_WRITE) return;
-      if (descriptor.kind === 'stdin') event = { ...quiet, available: BigInt(console.inputLeft), hangup: console.inputLeft === 0 };
+      if (descriptor.kind === 'stdin') {
+        const { stdin } = console;
+        event = () => ({ ...quiet, available: BigInt(stdin.available), hangup: stdin.ended && stdin.available === 0 });
+      }
       if (descriptor.kind === 'file') {
         const left = descriptor.file.end() - descriptor.position;
-        event = { ...quiet, available: left < 0n ? 0n : left };
+        event = () => ({ ...quiet, available: left < 0n ? 0n : left });
       }
     });
-    return { waitable: READY, event: { ...event, errno } };
+    return { waitable, event: () => ({ ...event(), errno }) };
   }
 
-  function timeout(clock: number, time: bigint, absolute: boolean, start: bigint): Waitable {
-    if (!absolute) return clocks.at(start + time);
-    return isWall(clock) ? clocks.atWall(time) : clocks.at(time);
+  function timeout(clock: number, time: bigint, absolute: boolean, start: bigint, repeated: boolean): Waitable {
+    if (!absolute) return clocks.at(start + time, repeated);
+    return isWall(clock) ? clocks.atWall(time, repeated) : clocks.at(time, repeated);
   }
 }
 
