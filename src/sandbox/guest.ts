@@ -90,7 +90,8 @@ export class Guest<Exports extends object = Record<string, unknown>> {
   }
 
   /**
-   * Runs a command, once: the `_start` of a core module or the `wasi:cli/run` of a component. An exit code other than 0 is no error.
+   * Runs a command, once: the `_start` of a core module or the `wasi:cli/run` of a component. An exit code other than 0 is no error. Resolves when streams that
+   * its output goes to have taken all of it; what they have not taken at the deadline of the call is DEADLINE_EXCEEDED.
    * @throws GloveportError FUNCTION_NOT_FOUND when the module is no command, INVALID_STATE the second time, else as {@link call}.
    */
   async run(): Promise<RunResult> {
@@ -98,7 +99,9 @@ export class Guest<Exports extends object = Record<string, unknown>> {
     if (this.#entry === undefined) throw new GloveportError('FUNCTION_NOT_FOUND', 'the module is no command: it exports neither _start nor wasi:cli/run');
     if (this.#started) throw new GloveportError('INVALID_STATE', 'a command runs once; load the module again for another run');
     this.#started = true;
+    const startedAt = performance.now();
     const exitCode = await this.#exitCode(this.#entry);
+    await this.#isolate.delivered(startedAt);
     return { exitCode, stdout: this.stdout, stderr: this.stderr };
   }
 

@@ -1,10 +1,15 @@
 // Runs a guest on the caller's own thread. A call holds it until the guest returns or waits, or until fuel or deadline end.
+import { Cap } from '../capabilities.ts';
 import { type ExportedFunction, findFunction, type Program, type ProgramInstance } from '../component/program.ts';
-import { describeValue, GloveportError } from '../errors.ts';
+import { describeValue, GloveportError, limitExceeded } from '../errors.ts';
+import type { Limits } from '../limits.ts';
 import { Meter } from '../metering/meter.ts';
 import type { Profile } from '../metering/profile.ts';
 import { WasiHost } from '../wasi/host.ts';
 import { mapImports } from '../wasi/imports.ts';
+import type { InputFeed } from '../wasi/standard-input.ts';
+import { Signal, waitOnLoop } from '../wasi/waiting.ts';
+import { openInput } from './input.ts';
 import type { Isolate, Usage } from './isolation.ts';
 import type { Policy } from './options.ts';
 import { openOutput, type Output } from './output.ts';
@@ -21,14 +26,18 @@ class InlineIsolate implements Isolate {
   readonly #stdout: Output;
   readonly #stderr: Output;
   readonly classes: ResourceClasses;
+  readonly #limits: Limits;
+  readonly #aborted = new Signal(() => this.#abortedFor !== undefined);
+  #abortedFor: GloveportError | undefined;
   #instance: ProgramInstance | undefined;
 
   constructor(program: Program, policy: Policy) {
+    this.#limits = policy.limits;
     this.#meter = new Meter(policy.limits, true);
     this.#stdout = openOutput(policy.stdout, 1);
     this.#stderr = openOutput(policy.stderr, 2);
     const { control } = this.#meter;
-    this.#wasi = new WasiHost({ ...policy, stdout: this.#stdout.write, stderr: this.#stderr.write }, control);
+    this.#wasi = new WasiHost({ ...policy, stdin: openStdin(policy), stdout: this.#stdout.to, stderr: this.#stderr.to }, control);
     try {
       const imports = mapImports(program, this.#wasi, policy.imports, () => this.#instance?.memory, control);
       const instance = this.#meter.run(() => {
@@ -80,12 +89,26 @@ class InlineIsolate implements Isolate {
     return this.#meter.run(() => target.invoke(checked));
   }
 
+  async delivered(startedAt: number): Promise<void> {
+    const { timeMs } = this.#limits;
+    for (const output of this.#wasi.delivered) {
+      const inTime = await waitOnLoop([output, this.#aborted], startedAt + timeMs - performance.now());
+      if (this.#abortedFor !== undefined) throw this.#abortedFor;
+      if (inTime) continue;
+      const message = `the guest has ended, but the stream for its output did not take it within limits.timeMs of ${timeMs} ms`;
+      throw limitExceeded('DEADLINE_EXCEEDED', message, 'timeMs', timeMs);
+    }
+  }
+
   revoke(capabilities: number): void {
     this.#wasi.revoke(capabilities);
+    this.#meter.wake();
   }
 
   abort(reason: GloveportError): void {
     this.#meter.abort(reason);
+    this.#abortedFor ??= reason;
+    this.#aborted.notify();
   }
 
   dispose(): void {
@@ -104,6 +127,12 @@ class InlineIsolate implements Isolate {
     }
     return found;
   }
+}
+
+// Who may not read does not take the stream from others.
+function openStdin({ grants, stdin }: Policy): Uint8Array | InputFeed {
+  if (stdin instanceof Uint8Array) return stdin;
+  return (grants & Cap.CONSOLE) === 0 ? new Uint8Array() : openInput(stdin);
 }
 
 // A core module without a main function may export one that sets it up, by the convention of the tools that make such reactors.

@@ -32,6 +32,12 @@ export interface Isolate {
   call(name: string, args: readonly unknown[]): Promise<unknown>;
   /** The same without waiting; absent where the guest runs on another thread. */
   callSync?(name: string, args: readonly unknown[]): unknown;
+  /**
+   * Waits until the output of a call that has ended is with who takes it.
+   * @param startedAt when the call began, by `performance.now()`.
+   * @throws GloveportError DEADLINE_EXCEEDED at the deadline of that call, or what the guest was aborted with.
+   */
+  delivered(startedAt: number): Promise<void>;
   revoke(capabilities: number): void;
   abort(reason: GloveportError): void;
   /** Lets go of everything that the guest holds. May be called in the middle of a call, which then fails. */

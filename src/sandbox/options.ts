@@ -2,13 +2,15 @@
 import { Cap, parseCapabilities } from '../capabilities.ts';
 import { checkFields, describeValue, GloveportError, printable } from '../errors.ts';
 import { type Limits, type LimitsInput, resolveLimits } from '../limits.ts';
+import { nanosecondsOf, type Time } from '../wasi/clocks.ts';
+import type { AccessObserver } from '../wasi/context.ts';
 import { checkDenyPaths } from '../wasi/filesystem/denied.ts';
 import { guestPath, isMount, type Mount } from '../wasi/filesystem/mount.ts';
 import type { HostFunctions } from '../wasi/imports.ts';
 import { type NetworkOptions, type NetworkPolicy, resolveNetwork } from '../wasi/network/policy.ts';
-
-/** Where a guest's output goes: kept for the caller, to the process's own stream, nowhere, or to a function that gets each chunk. */
-export type OutputOption = 'capture' | 'inherit' | 'ignore' | ((chunk: Uint8Array) => void);
+import { isTimezone } from '../wasi/timezone.ts';
+import { type InputStreamOption, isInputStream } from './input.ts';
+import { isOutputOption, type OutputOption } from './output.ts';
 
 /** In which kind of place guests run. */
 export type IsolationKind = 'inline' | 'worker' | 'process';
@@ -30,12 +32,33 @@ export interface SandboxOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Arguments, the program's name first. Default `['guest']`. */
   readonly args?: readonly string[] | undefined;
-  /** Everything that standard input holds, read with CONSOLE. Default empty. */
-  readonly stdin?: string | Uint8Array | undefined;
-  /** Standard output, written with CONSOLE. Default `'capture'`. */
+  /** The working directory that the guest is told of: an absolute guest path, mounted or not. Default none. */
+  readonly cwd?: string | undefined;
+  /**
+   * Standard input, read with CONSOLE: all of it, or a stream of bytes or text, which is read as the guest asks for more. A stream feeds one guest only (for a
+   * second one, {@link Sandbox.load} fails with INVALID_STATE) and is cancelled or destroyed with it, once anything was read; `process.stdin` is left open. A
+   * chunk counts for `hostBytes` until it is used up. Default empty.
+   */
+  readonly stdin?: string | Uint8Array | InputStreamOption | undefined;
+  /**
+   * Standard output, written with CONSOLE. For a stream that is busy 64 KiB are kept, and as many are on their way; then the guest waits. Each stream takes
+   * 128 KiB of `hostBytes`. One that has failed, is closed, or is locked by somebody else is a broken pipe to the guest. Default `'capture'`.
+   */
   readonly stdout?: OutputOption | undefined;
-  /** Standard error, written with CONSOLE. Default `'capture'`. */
+  /** Standard error, in the same ways. Default `'capture'`. */
   readonly stderr?: OutputOption | undefined;
+  /** The clocks, read with TIME. Default the system's, in UTC. */
+  readonly clock?: ClockOption | undefined;
+  /**
+   * Has all random numbers, those that should be secure too, follow from a seed: the same for each guest and on every machine. They are the key stream of
+   * AES-256 in counter mode, its key the SHA-256 of the seed as text. Not for guests that make keys. Default: the system's, always different.
+   */
+  readonly random?: { readonly seed: number | bigint | string } | undefined;
+  /**
+   * Is told of every use of a capability, and of every attempt without it. What it throws ends the call with HOST_FUNCTION_FAILED; it must not give a Promise.
+   * Called in the middle of the guest's call, and often: what it takes its time for is the guest's time. Default none.
+   */
+  readonly onAccess?: AccessObserver | undefined;
   /**
    * Host functions: by WIT interface name (the version may be left out) or by a core module's import module name, then by name (camelCase for WIT). A
    * function at the top level stands for a function that a world imports directly. Only own properties are looked at; `this` is undefined.
@@ -53,6 +76,26 @@ export interface SandboxOptions {
   readonly cacheDirectory?: string | undefined;
 }
 
+/**
+ * What a guest's clocks show. Times are a Date, milliseconds since 1970 as a number, or nanoseconds since 1970 as a bigint.
+ *
+ * With functions, they show what those give whenever they are asked. A guest that waits for a time looks about every 10 milliseconds whether it has come; if it
+ * never does, the wait ends at the deadline.
+ *
+ * With a time for `now`, both clocks are made up and the same on every machine: the wall clock starts there, the monotonic clock at 0, each reading moves both
+ * on by `step`, and a wait for a time does not take any: where nothing else is ready, the clocks are moved on to it.
+ */
+export interface ClockOption {
+  /** The wall clock. Default the system's. */
+  readonly now?: Time | (() => Time) | undefined;
+  /** The monotonic clock, whose beginning is arbitrary; not with a time for `now`. It never goes back, even if the function does. Default the system's. */
+  readonly monotonic?: (() => Time) | undefined;
+  /** Milliseconds as a number or nanoseconds as a bigint; only with a time for `now`. Default 0. */
+  readonly step?: number | bigint | undefined;
+  /** The zone that `wasi:clocks/timezone` tells of, by its name in the IANA database. Default UTC. */
+  readonly timezone?: string | undefined;
+}
+
 /** A {@link SandboxOptions} with everything said and checked. */
 export interface Policy {
   readonly grants: number;
@@ -61,9 +104,13 @@ export interface Policy {
   readonly denyPaths: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly args: readonly string[];
-  readonly stdin: Uint8Array;
+  readonly cwd: string | undefined;
+  readonly stdin: Uint8Array | InputStreamOption;
   readonly stdout: OutputOption;
   readonly stderr: OutputOption;
+  readonly clock: ClockOption | undefined;
+  readonly random: { readonly seed: string } | undefined;
+  readonly onAccess: AccessObserver | undefined;
   readonly imports: HostFunctions;
   readonly network: NetworkPolicy;
   readonly isolation: IsolationKind;
@@ -91,9 +138,13 @@ const RESOLVE = {
   denyPaths: (value: unknown) => checkDenyPaths(list('denyPaths', value, [])),
   env: (value: unknown) => record('env', value, (text, name) => checkVariable(text as string, name)),
   args: (value: unknown) => list('args', value, ['guest']).map((text, index) => withoutNul(`args[${index}]`, text)),
+  cwd: (value: unknown) => (value === undefined ? undefined : guestPath(value as string, 'cwd')),
   stdin: (value: unknown) => checkStdin(value),
   stdout: (value: unknown) => checkOutput('stdout', value),
   stderr: (value: unknown) => checkOutput('stderr', value),
+  clock: (value: unknown) => checkClock(value),
+  random: (value: unknown) => checkRandom(value),
+  onAccess: (value: unknown) => checkObserver(value),
   imports: (value: unknown) => record('imports', value, checkHostFunctions),
   network: (value: unknown) => resolveNetwork(value),
   isolation: (value: unknown) => checkIsolation(value),
@@ -115,17 +166,49 @@ function checkVariable(value: string, name: string): string {
   return withoutNul(`env.${printable(name, 80)}`, value);
 }
 
-function checkStdin(value: unknown): Uint8Array {
+function checkStdin(value: unknown): Uint8Array | InputStreamOption {
   if (value === undefined) return new Uint8Array();
   if (typeof value === 'string') return new TextEncoder().encode(value);
   if (value instanceof Uint8Array) return value.slice();
-  throw invalid('stdin', 'a string or a Uint8Array', value);
+  if (isInputStream(value)) return value;
+  throw invalid('stdin', 'a string, a Uint8Array, or a stream of them', value);
 }
 
 function checkOutput(option: string, value: unknown): OutputOption {
   if (value === undefined) return 'capture';
-  if (value === 'capture' || value === 'inherit' || value === 'ignore' || typeof value === 'function') return value as OutputOption;
-  throw invalid(option, "'capture', 'inherit', 'ignore' or a function", value);
+  if (isOutputOption(value)) return value;
+  throw invalid(option, "'capture', 'inherit', 'ignore', a function or a stream", value);
+}
+
+function checkClock(value: unknown): ClockOption | undefined {
+  if (value === undefined) return undefined;
+  checkFields('clock', value, ['now', 'monotonic', 'step', 'timezone']);
+  const [now, monotonic, step, timezone] = ['now', 'monotonic', 'step', 'timezone'].map((field) => own(value as object, field));
+  if (timezone !== undefined && !isTimezone(timezone)) throw invalid('clock.timezone', 'a name of the IANA database such as Europe/Berlin', timezone);
+  if (now === undefined || typeof now === 'function') {
+    if (step !== undefined) throw conflicting('clock.step', 'moves made-up time: it needs a time for clock.now');
+    if (monotonic !== undefined && typeof monotonic !== 'function') throw invalid('clock.monotonic', 'a function', monotonic);
+    return Object.freeze({ now: now as (() => Time) | undefined, monotonic: monotonic as (() => Time) | undefined, timezone });
+  }
+  if (monotonic !== undefined) throw conflicting('clock.monotonic', 'is made up, as clock.now is a time: leave it out');
+  const start = nanosecondsOf(now);
+  if (start === undefined) throw invalid('clock.now', 'a time from 1970 on (a Date, milliseconds, or a bigint of nanoseconds) or a function', now);
+  const stepNs = step === undefined || typeof step === 'object' ? undefined : nanosecondsOf(step);
+  if (step !== undefined && stepNs === undefined) throw invalid('clock.step', 'a number of milliseconds or a bigint of nanoseconds', step);
+  return Object.freeze({ now: start, step: stepNs, timezone });
+}
+
+function checkRandom(value: unknown): { readonly seed: string } | undefined {
+  if (value === undefined) return undefined;
+  checkFields('random', value, ['seed']);
+  const seed = own(value as object, 'seed');
+  if (typeof seed !== 'string' && typeof seed !== 'bigint' && !Number.isSafeInteger(seed)) throw invalid('random.seed', 'a string or a whole number', seed);
+  return Object.freeze({ seed: String(seed) });
+}
+
+function checkObserver(value: unknown): AccessObserver | undefined {
+  if (value === undefined || typeof value === 'function') return value as AccessObserver | undefined;
+  throw invalid('onAccess', 'a function', value);
 }
 
 function checkHostFunctions(value: unknown, name: string): unknown {
@@ -174,6 +257,10 @@ function withoutNul(option: string, value: unknown): string {
 
 function invalid(option: string, expected: string, value: unknown): GloveportError {
   return new GloveportError('INVALID_OPTION', `${option} has to be ${expected}, not ${describeValue(value)}`, { option });
+}
+
+function conflicting(option: string, why: string): GloveportError {
+  return new GloveportError('INVALID_OPTION', `${option} ${why}`, { option });
 }
 
 function unsupportedOption(option: string, what: string): GloveportError {
