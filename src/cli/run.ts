@@ -1,9 +1,10 @@
 // `gloveport run`: a command (core module with `_start`, or component with `wasi:cli/run`) under grants and limits from the command line.
-import { readFileSync } from 'node:fs';
+import { buffer } from 'node:stream/consumers';
 import { Command, Option } from 'commander';
 import { allCapabilities, capabilityNames, parseCapabilities } from '../capabilities.ts';
 import { describeValue, GloveportError } from '../errors.ts';
 import { type Limits, type LimitsInput, type LimitsPreset, limits } from '../limits.ts';
+import { CAN_SUSPEND } from '../metering/suspension.ts';
 import type { Usage } from '../sandbox/isolation.ts';
 import { Sandbox } from '../sandbox/sandbox.ts';
 import { hostDirectory, type Mount } from '../wasi/filesystem/mount.ts';
@@ -13,6 +14,7 @@ interface RunOptions {
   readonly grant: string;
   readonly dir: readonly string[];
   readonly env: readonly string[];
+  readonly net: readonly string[];
   readonly limits: LimitsPreset;
   readonly fuel?: string;
   readonly memory?: string;
@@ -31,11 +33,12 @@ export function runCommand(): Command {
     .option('-g, --grant <names>', `capabilities, separated by commas: ${capabilityNames(allCapabilities).join(', ')}, or none`, 'console')
     .option('-d, --dir <host::guest[:rw]>', 'mount a directory, read-only unless :rw; needs fs-read, and fs-write to change it', collect, [])
     .option('-e, --env <name=value>', 'set an environment variable; needs env', collect, [])
+    .option('-n, --net <host:port>', 'allow connections to a host, such as api.example.com:443 or *.example.com; needs network', collect, [])
     .addOption(new Option('-l, --limits <preset>', 'the limits to start from').choices(Object.keys(limits)).default('default'))
     .option('--fuel <units>', 'fuel of the run, such as 5e9')
     .option('--memory <size>', 'all memories together, such as 64MiB')
     .option('--timeout <time>', 'wall clock of the run, such as 5s or 500ms')
-    .option('--stdin', "give the guest this process's standard input, read to its end first")
+    .option('--stdin', "give the guest this process's standard input")
     .option('--strict', 'refuse a module that imports what is not granted')
     .option('--stats', 'print what the guest used to standard error')
     .option('--cache <directory>', 'keep compiled modules there')
@@ -50,7 +53,8 @@ async function run(file: string, args: string[], options: RunOptions): Promise<v
     mounts: distinct('--dir', options.dir.map(mountOf)),
     env: distinct('--env', options.env.map(variableOf)),
     args: [file, ...args],
-    stdin: options.stdin ? readFileSync(0) : '',
+    network: { hosts: options.net },
+    stdin: options.stdin ? await standardInput() : '',
     stdout: 'inherit',
     stderr: 'inherit',
     strict: options.strict,
@@ -62,6 +66,11 @@ async function run(file: string, args: string[], options: RunOptions): Promise<v
   } finally {
     if (options.stats) process.stderr.write(`${statistics(guest.usage)}\n`);
   }
+}
+
+// Where a guest cannot be suspended until there is more, all of it has to be there from the start.
+async function standardInput(): Promise<typeof process.stdin | Uint8Array> {
+  return CAN_SUSPEND ? process.stdin : await buffer(process.stdin);
 }
 
 function limitsOf(options: RunOptions): LimitsInput {

@@ -1,5 +1,5 @@
 // `gloveport run` as a process: what it prints, what it exits with.
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,6 +59,19 @@ describe('gloveport run', () => {
     expect(await gloveport(['run', echo], 'not for the guest')).toMatchObject({ code: 7, stdout: '' });
   });
 
+  it('passes it on as it comes, ends with the guest and not with the input, and is not held up by one that is never read', async () => {
+    const child = spawn(process.execPath, [MAIN, 'run', echo, '--stdin']);
+    const output = new Promise<string>((resolve) => child.stdout.once('data', (chunk: Buffer) => resolve(String(chunk))));
+    const code = new Promise((resolve) => child.once('exit', resolve));
+    child.stdin.write('first');
+    expect(await output).toBe('first');
+    expect(await code).toBe(7);
+    const silent = spawn(process.execPath, [MAIN, 'run', spin, '--stdin', '--fuel', '1e6']);
+    expect(await new Promise((resolve) => silent.once('exit', resolve))).toBe(125);
+    const waiting = spawn(process.execPath, [MAIN, 'run', echo, '--stdin', '--timeout', '50ms']);
+    expect(await new Promise((resolve) => waiting.once('exit', resolve))).toBe(125);
+  });
+
   it('runs a large program with a directory and a variable', async () => {
     await script();
     const base = ['run', fileURLToPath(php), '--limits', 'permissive', '--dir', `${folder}::/work`];
@@ -111,6 +124,7 @@ describe('gloveport run', () => {
       [['run', echo, '--dir', 'only-one'], /host::guest/],
       [['run', echo, '--dir', `${folder}/none::/data`], /FILE_NOT_FOUND/],
       [['run', echo, '--env', 'NOVALUE'], /name=value/],
+      [['run', echo, '--grant', 'network', '--net', 'localhost:80', '--net', 'no host'], /INVALID_OPTION.*network\.hosts\[1\]/],
       [['run', echo, '--env', 'A=1', '--env', 'A=2'], /--env is given twice/],
       [['run', echo, '--dir', `${folder}::/data`, '--dir', `${folder}::/data`], /--dir is given twice/],
       [['run', echo, '--grant', 'none', '--strict'], /CAPABILITY_DENIED.*console/],
