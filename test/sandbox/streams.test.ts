@@ -1,5 +1,6 @@
 // Streams of the platform as standard input and output of commands, of each kind that people have, and what becomes of them.
 import { PassThrough, Readable, Writable } from 'node:stream';
+import { parse } from '@bytecodealliance/jco';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Cap, type RunResult, Sandbox, type SandboxOptions } from '../../src/index.ts';
 import { codeOf, errorOf } from '../support/rejection.ts';
@@ -185,6 +186,56 @@ describe('standard input', () => {
       ['DISPOSED', 'DISPOSED', 3],
     ]);
   });
+});
+
+// Writes each of its 26 letters 4096 times, and has each of these pieces flushed.
+const PRINTER = `(component
+  (import "wasi:io/error@0.2.0" (instance $error (export "error" (type (sub resource)))))
+  (alias export $error "error" (type $error))
+  (import "wasi:io/streams@0.2.0" (instance $streams
+    (alias outer 1 $error (type $e)) (export "error" (type $error (eq $e)))
+    (type $failure (variant (case "last-operation-failed" (own $error)) (case "closed")))
+    (export "stream-error" (type $stream-error (eq $failure)))
+    (export "output-stream" (type $out (sub resource)))
+    (export "[method]output-stream.blocking-write-and-flush"
+      (func (param "self" (borrow $out)) (param "contents" (list u8)) (result (result (error $stream-error)))))))
+  (alias export $streams "output-stream" (type $out))
+  (import "wasi:cli/stdout@0.2.0" (instance $stdout
+    (alias outer 1 $out (type $o)) (export "output-stream" (type $out (eq $o)))
+    (export "get-stdout" (func (result (own $out))))))
+  (core module $memory (memory (export "memory") 1))
+  (core instance $memory (instantiate $memory))
+  (core func $get (canon lower (func $stdout "get-stdout")))
+  (core func $write (canon lower (func $streams "[method]output-stream.blocking-write-and-flush") (memory (core memory $memory "memory"))))
+  (core module $m
+    (import "" "get" (func $get (result i32)))
+    (import "" "write" (func $write (param i32 i32 i32 i32)))
+    (import "memory" "memory" (memory 1))
+    (func (export "run") (result i32) (local $out i32) (local $letter i32)
+      (local.set $out (call $get))
+      (local.set $letter (i32.const 97))
+      (loop $more
+        (memory.fill (i32.const 1024) (local.get $letter) (i32.const 4096))
+        (call $write (local.get $out) (i32.const 1024) (i32.const 4096) (i32.const 0))
+        (if (i32.load8_u (i32.const 0)) (then (return (i32.const 1))))
+        (local.set $letter (i32.add (local.get $letter) (i32.const 1)))
+        (br_if $more (i32.le_u (local.get $letter) (i32.const 122))))
+      (i32.const 0)))
+  (core instance $i (instantiate $m (with "memory" (instance $memory))
+    (with "" (instance (export "get" (func $get)) (export "write" (func $write))))))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $run (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.0" (instance $run)))`;
+
+test('a component waits for each piece that it has flushed, and sees a closed stream', async () => {
+  const printer = new Uint8Array(await parse(PRINTER));
+  const { chunks, node } = collector(1);
+  await using guest = await new Sandbox({ stdout: node }).load(printer);
+  expect((await guest.run()).exitCode).toBe(0);
+  const pieces = Array.from({ length: 26 }, (_, index) => String.fromCharCode(97 + index).repeat(4096));
+  expect(chunks.map((chunk) => Buffer.from(chunk).toString())).toEqual(pieces);
+  await using broken = await new Sandbox({ stdout: new PassThrough().destroy() }).load(printer);
+  expect((await broken.run()).exitCode).toBe(1);
 });
 
 describe('standard output', () => {
