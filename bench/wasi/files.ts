@@ -47,12 +47,13 @@ const unlimited: GuestControl = {
     throw reason;
   },
   wait: () => true,
+  suspends: () => false,
   remainingMs: () => Infinity,
   isStop: () => false,
 };
 
 function ours(mount: Mount): Descriptor {
-  const policy = { args: [], env: {}, stdin: new Uint8Array(), stdout: () => {}, stderr: () => {}, denyPaths: [] };
+  const policy = { args: [], env: {}, stdin: new Uint8Array(), stdout: () => {}, stderr: () => {}, denyPaths: [], network: NetworkPolicy.none };
   const host = new WasiHost(
     { ...policy, grants: Cap.FS_READ | Cap.FS_WRITE, mounts: { '/data': mount }, limits: { ...limits.default, hostBytes: 1e9 } },
     unlimited,

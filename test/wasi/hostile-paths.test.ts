@@ -1,7 +1,7 @@
 // The weakness classes of file systems that other hosts had, tried on both kinds of directory through both versions of WASI. Outside of each host
 // directory lies a canary; what a guest was given, and what it left behind, is looked at for it.
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';

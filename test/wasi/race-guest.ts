@@ -27,6 +27,7 @@ const host = new WasiHost(
       throw reason;
     },
     wait: () => true,
+    suspends: () => false,
     remainingMs: () => Infinity,
     isStop: () => false,
   },
