@@ -48,6 +48,7 @@ const unlimited: GuestControl = {
   },
   wait: () => true,
   suspends: () => false,
+  isWaiting: () => false,
   remainingMs: () => Infinity,
   isStop: () => false,
 };

@@ -111,6 +111,14 @@ const EDITS: readonly Edit[] = [
     matches: 'at most once',
   },
   {
+    // It is called again, and a guest may have room for one result only.
+    purpose: 'what a host function returns that has to wait first is not lowered',
+    pattern: /(?<!let )curResourceBorrows = \[\];/g,
+    replacement: '$& if ($$waiting()) { task.resolve([undefined]); task.exit(); return; }',
+    matches: 'any number',
+    leaves: /(?<!let )curResourceBorrows = \[\];(?! if \(\$waiting)/,
+  },
+  {
     purpose: 'errors of results are of the public class',
     pattern: /^(\s*)class ComponentError extends Error \{/m,
     replacement: '$1class TranspiledComponentError extends Error {',

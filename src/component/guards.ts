@@ -50,6 +50,7 @@ export class Guards {
       $crossing: () => this.#crossing(),
       $host: (operation: () => unknown) => () => this.#host(operation),
       $drop: DROP,
+      $waiting: () => this.#control.isWaiting(),
       FinalizationRegistry: registryFor(this.#resources, meter),
       TextDecoder: class {
         readonly #decoder: TextDecoder;

@@ -19,6 +19,8 @@ export interface GuestControl {
    * UNSUPPORTED_FEATURE.
    */
   wait(milliseconds: number, onChange?: (wake: () => void) => () => void): boolean;
+  /** Whether the host function that runs has asked for a wait by suspension: nothing of what it returns is to reach the guest. */
+  isWaiting(): boolean;
   /** Whether the guest can be suspended at this moment. */
   suspends(): boolean;
   /** Milliseconds that are left of the running call, 0 when its deadline has passed; Infinity outside a call. */

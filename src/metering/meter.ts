@@ -5,13 +5,13 @@ import type { Limits } from '../limits.ts';
 import type { EngineModule } from '../wasm/engine.ts';
 import type { GuestControl } from './control.ts';
 import { Growth, GrowthKind, Reason, Slot } from './helpers.ts';
-import { type HostSignature, resultConversion } from './host-values.ts';
+import { anyResult, type HostSignature, resultConversion } from './host-values.ts';
 import { OVERDRAFT_UNITS, prices } from './prices.ts';
 import { FuelProfile, type Profile } from './profile.ts';
 import type { MeterDescriptor } from './rewrite.ts';
 import { instantiateStringBuiltins, isStringBuiltin, type StringBuiltins } from './string-builtins.ts';
 import { stackHere, stackOf, StopPlaces } from './stop-place.ts';
-import { CAN_SUSPEND, isRepeatable, Suspender, type Wait } from './suspension.ts';
+import { CAN_SUSPEND, hasRoomForCall, isRepeatable, Suspender, type Wait } from './suspension.ts';
 import { connectSlots, trap } from './trap.ts';
 
 /** The limits that a meter keeps by itself. */
@@ -90,7 +90,7 @@ export class Meter {
   #suspendable = false;
   /** Host functions that run, each called by the guest inside of the one before. */
   #hostDepth = 0;
-  /** Units charged so far for what the host did, as it were on one account for all calls. */
+  /** Units charged so far by host functions that the guest called directly, and for calling them. */
   #hostUnits = 0;
   /** Bytes of the memories when they were let go of. */
   #released: number | undefined;
@@ -109,6 +109,7 @@ export class Meter {
       stop: (reason) => this.#stop(reason),
       wait: (milliseconds, onChange) => this.#waitFor(milliseconds, onChange),
       suspends: () => this.#suspends() !== undefined,
+      isWaiting: () => this.#asked,
       remainingMs: () => (this.#running ? Math.max(0, this.#remainingMs()) : Number.POSITIVE_INFINITY),
       isStop: (error) => this.#reason !== undefined && isInstance(error, WebAssembly.RuntimeError),
     };
@@ -165,6 +166,9 @@ export class Meter {
 
   /** The same for work in which the guest may be suspended, see {@link call}. The guest is running until the promise is settled. */
   async runAsync<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#suspender !== undefined && !hasRoomForCall()) {
+      throw new GloveportError('QUEUE_FULL', 'too many calls of guests are under way in this process; wait for some of them to end', {});
+    }
     this.#enter();
     let failure: Failure | undefined;
     let result: Result | undefined;
@@ -249,7 +253,7 @@ export class Meter {
   #link(module: EngineModule, { functionImports }: MeterDescriptor, imports: CoreImports): WebAssembly.Imports {
     let functions = 0;
     const linked: Record<string, Record<string, WebAssembly.ImportValue>> = Object.create(null);
-    const repeatable: { readonly from: string; readonly name: string; readonly signature: HostSignature }[] = [];
+    const repeatable = new Map<string, Repeatable | undefined>();
     for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
       const signature = kind === 'function' ? functionImports[functions++] : undefined;
       const provided = Object.hasOwn(imports, from) ? imports[from] : undefined;
@@ -264,8 +268,9 @@ export class Meter {
       }
       linked[from] ??= Object.create(null) as Record<string, WebAssembly.ImportValue>;
       if (signature !== undefined && this.#isHostFunction(value)) {
-        linked[from][name] = this.#guardAs(value, signature, from, name);
-        if (isRepeatable(signature)) repeatable.push({ from, name, signature });
+        const host = this.#guardAs(value, signature, from, name);
+        linked[from][name] = host;
+        if (this.#suspender !== undefined) addRepeatable(repeatable, from, { members: linked[from], name, signature, host });
       } else {
         linked[from][name] = value as WebAssembly.ImportValue;
       }
@@ -273,20 +278,18 @@ export class Meter {
       if (kind === 'memory') this.#memories.add(value as WebAssembly.Memory);
       if (kind === 'table') this.#tables.add(value as WebAssembly.Table);
     }
-    if (this.#suspender !== undefined && repeatable.length > 0) {
-      const members = repeatable.map(({ from }) => linked[from] as Record<string, HostFunction>);
-      const guarded = repeatable.map(({ name }, index) => members[index]?.[name] as HostFunction);
-      const repeating = this.#suspender.repeat(
-        repeatable.map(({ signature }) => signature),
-        guarded,
-      );
-      for (const [index, { name }] of repeatable.entries()) {
-        const repeat = repeating[index] as HostFunction;
-        (members[index] as Record<string, HostFunction>)[name] = repeat;
-        this.#guestFunctions.add(repeat);
-      }
-    }
+    this.#makeRepeating([...repeatable.values()].filter((one) => one !== undefined));
     return linked;
+  }
+
+  #makeRepeating(repeatable: readonly Repeatable[]): void {
+    if (this.#suspender === undefined || repeatable.length === 0) return;
+    const repeating = this.#suspender.repeat(repeatable);
+    for (const [index, { members, name }] of repeatable.entries()) {
+      const repeat = repeating[index] as HostFunction;
+      members[name] = repeat;
+      this.#guestFunctions.add(repeat);
+    }
   }
 
   #stringBuiltin(name: string): HostFunction | undefined {
@@ -340,19 +343,20 @@ export class Meter {
       const message = `the import ${printable(from, 200)} ${printable(name, 200)} has vectors or exceptions in its type, which no function of the host takes or gives`;
       throw new GloveportError('LINK_FAILED', message, { module: from, name, kind: 'function' });
     }
-    return this.#guard(host, resultConversion(results));
+    return this.#guard(host, resultConversion(results), anyResult(results));
   }
 
   // Every JavaScript function that a guest calls goes through this: what it throws must not reach the guest, which could catch it, but ends in a trap.
-  #guard(host: HostFunction, convert: (result: unknown) => unknown): HostFunction {
+  #guard(host: HostFunction, convert: (result: unknown) => unknown, any: unknown): HostFunction {
     const guarded: HostFunction = (...values) => {
-      this.#hostCalls++;
       const before = this.#hostUnits;
-      this.#charge(prices.hostCall + values.length * prices.hostValue);
       let result: unknown;
       this.#hostDepth++;
       try {
-        result = convert(host(...values));
+        this.#hostCalls++;
+        this.#charge(prices.hostCall + values.length * prices.hostValue);
+        const given = host(...values);
+        result = this.#asked ? any : convert(given);
       } catch (error) {
         // It may come from the guest, which the host function has called.
         if (this.#reason === undefined && isTrap(error)) this.#forfeit();
@@ -360,8 +364,7 @@ export class Meter {
       } finally {
         this.#hostDepth--;
       }
-      // What the host function calls in the guest, to hand over its result, may call the host as well; only the outermost has asked.
-      if (this.#hostDepth === 0 && this.#suspender?.granted()) this.#takeBack(before);
+      if (this.#hostDepth === 0 && this.#asked) this.#takeBack(before);
       if (this.#remainingMs() < 0) this.#halt(this.#deadline());
       if (this.#reason !== undefined) trap();
       return result;
@@ -375,13 +378,15 @@ export class Meter {
     const units = this.#hostUnits - before;
     this.#hostCalls--;
     this.#hostUnits = before;
+    this.#suspender?.grant();
     if (this.#reason !== undefined) return;
     this.#free += units;
     this.#profile?.charge(-units);
+    this.#profile?.again();
   }
 
   #enter(): void {
-    if (this.#running) throw new GloveportError('INVALID_STATE', 'the guest is running: a host function that it calls cannot call it back');
+    if (this.#running) throw new GloveportError('INVALID_STATE', 'the guest is running: calls do not overlap, and a host function cannot call its guest back');
     if (this.#reason !== undefined) throw poisonedBy(this.#reason);
     this.#begin();
   }
@@ -446,7 +451,14 @@ export class Meter {
   }
 
   #charge(units: number): void {
+    // What the guest does on behalf of a host function that called it is never given back.
+    if (this.#hostDepth === 1) this.#hostUnits += units;
     if (!this.#spend(units)) trap();
+  }
+
+  // Whether the outermost host function, which runs, has asked to be called again.
+  get #asked(): boolean {
+    return this.#hostDepth <= 1 && this.#suspender?.asked === true;
   }
 
   /** False when the guest has to stop, now or already. */
@@ -458,7 +470,6 @@ export class Meter {
     if (this.#reason !== undefined) return false;
     if (units > this.#free) this.#collect();
     this.#free -= units;
-    this.#hostUnits += units;
     this.#profile?.charge(units);
     if (this.#free < 0) this.#halt(this.#exhausted());
     else if (units > LONG_CHARGE && this.#remainingMs() < 0) this.#halt(this.#deadline());
@@ -613,6 +624,27 @@ export class Meter {
     for (const table of this.#tables) elements += Number(table.length);
     return elements;
   }
+}
+
+/** A guarded host function where it is linked. */
+interface Repeatable {
+  readonly members: Record<string, WebAssembly.ImportValue>;
+  readonly name: string;
+  readonly signature: HostSignature;
+  readonly host: HostFunction;
+}
+
+// A module may import one function many times. If it does so with several types, only a function of JavaScript can have them all.
+function addRepeatable(repeatable: Map<string, Repeatable | undefined>, from: string, added: Repeatable): void {
+  if (!isRepeatable(added.signature)) return;
+  const key = JSON.stringify([from, added.name]);
+  const other = repeatable.get(key);
+  const isOther = repeatable.has(key) && (other === undefined || typeText(other.signature) !== typeText(added.signature));
+  repeatable.set(key, isOther ? undefined : added);
+}
+
+function typeText({ params, results }: HostSignature): string {
+  return `${params.join()}>${results.join()}`;
 }
 
 function isOfKind(kind: string, value: unknown): boolean {

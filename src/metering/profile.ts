@@ -95,6 +95,11 @@ export class FuelProfile {
     this.#add(this.#marked.value as number, units);
   }
 
+  /** The host function that runs is going to be called again, by whom it was called. */
+  again(): void {
+    this.#marked.value = this.#caller;
+  }
+
   /** The guest has been stopped: what its code still does on the way to its end is not burnt. */
   freeze(): void {
     if (this.#frozen) return;

@@ -27,6 +27,15 @@ export interface Wait {
 /** The longest time that timers of engines take. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** Calls under way on stacks of their own, in all of the process. Each takes two places in the kernel's table of mappings, which often has 65 530. */
+const MAX_CALLS = 8_192;
+let calls = 0;
+
+/** Whether one more call can be made: engines end the process when they have no memory for its stack. */
+export function hasRoomForCall(): boolean {
+  return calls < MAX_CALLS;
+}
+
 /** Puts one guest aside, one wait at a time. */
 export class Suspender {
   readonly #isStopped: () => boolean;
@@ -43,24 +52,29 @@ export class Suspender {
     this.#suspending = new (Suspending as NonNullable<typeof Suspending>)(() => this.#suspend());
   }
 
-  /** `host` functions as functions of WebAssembly, each called again for as long as it asks for a wait. */
-  repeat(signatures: readonly FunctionType[], hosts: readonly Callable[]): Callable[] {
+  /** Host functions as functions of WebAssembly, each called again for as long as it asks for a wait. Their types are {@link isRepeatable}. */
+  repeat(hosts: readonly { readonly signature: FunctionType; readonly host: Callable }[]): Callable[] {
     const imports: Record<string, WebAssembly.ImportValue> = Object.create(null);
     imports.suspend = this.#suspending as WebAssembly.ImportValue;
     imports.asked = this.#asked;
-    for (const [index, host] of hosts.entries()) imports[index] = host;
-    const { exports } = new WebAssembly.Instance(repeatingModule(signatures), { '': imports });
+    for (const [index, { host }] of hosts.entries()) imports[index] = host;
+    const { exports } = new WebAssembly.Instance(repeatingModule(hosts.map(({ signature }) => signature)), { '': imports });
     return hosts.map((_, index) => exports[index] as Callable);
   }
 
   /** Calls `guest`, a function that a module exports, so that host functions which it calls directly may ask for waits. */
-  call(guest: Callable, values: readonly unknown[]): Promise<unknown> {
+  async call(guest: Callable, values: readonly unknown[]): Promise<unknown> {
     let call = this.#promising.get(guest);
     if (call === undefined) {
       call = (promising as NonNullable<typeof promising>)(guest);
       this.#promising.set(guest, call);
     }
-    return call(...values);
+    calls++;
+    try {
+      return await call(...values);
+    } finally {
+      calls--;
+    }
   }
 
   /** Keeps what a host function wants to wait for until it has returned. */
@@ -68,11 +82,14 @@ export class Suspender {
     this.#wait = wait;
   }
 
-  /** Whether the host function that has just returned has asked: then the guest is put aside as soon as it has the control back. */
-  granted(): boolean {
-    if (this.#wait === undefined) return false;
+  /** Whether a host function has asked, and the guest is not put aside yet. */
+  get asked(): boolean {
+    return this.#wait !== undefined;
+  }
+
+  /** The host function that has asked has returned: the guest is put aside as soon as it has the control back. */
+  grant(): void {
     this.#asked.value = 1;
-    return true;
   }
 
   /** Ends the wait, if there is one. */
@@ -102,9 +119,12 @@ export class Suspender {
   }
 }
 
-/** Whether functions of this type can be repeated: their values need no types of the guest's own. */
+/** Parameters and results of one function together; the canonical ABI and preview 1 have fewer. */
+const MAX_VALUES = 32;
+
+/** Whether functions of this type can be repeated: they have few values, and these need no types of the guest's own. */
 export function isRepeatable({ params, results }: FunctionType): boolean {
-  return [...params, ...results].every((type) => TYPE_CODES.has(type));
+  return params.length + results.length <= MAX_VALUES && [...params, ...results].every((type) => TYPE_CODES.has(type));
 }
 
 const TYPE_CODES: ReadonlyMap<string, number> = new Map([
@@ -115,9 +135,10 @@ const TYPE_CODES: ReadonlyMap<string, number> = new Map([
   ['externref', 0x6f],
 ]);
 
-// Guests of one program ask for the same again and again; only small ones are worth keeping, and not for ever.
+// Guests of one program ask for the same again and again. What is kept is small, by the length of its key, and is not kept for ever.
 const modules = new Map<string, EngineModule>();
 const MAX_MODULES = 256;
+const MAX_KEY_LENGTH = 16_384;
 
 function repeatingModule(signatures: readonly FunctionType[]): EngineModule {
   const key = signatures.map(({ params, results }) => `${params.join()}>${results.join()}`).join(';');
@@ -125,7 +146,7 @@ function repeatingModule(signatures: readonly FunctionType[]): EngineModule {
   if (module === undefined) {
     module = new WebAssembly.Module(assemble(signatures));
     if (modules.size >= MAX_MODULES) modules.clear();
-    modules.set(key, module);
+    if (key.length <= MAX_KEY_LENGTH) modules.set(key, module);
   }
   return module;
 }

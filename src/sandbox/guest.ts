@@ -98,6 +98,7 @@ export class Guest<Exports extends object = Record<string, unknown>> {
     this.#checkUsable();
     if (this.#entry === undefined) throw new GloveportError('FUNCTION_NOT_FOUND', 'the module is no command: it exports neither _start nor wasi:cli/run');
     if (this.#started) throw new GloveportError('INVALID_STATE', 'a command runs once; load the module again for another run');
+    if (this.#isolate.running) throw new GloveportError('INVALID_STATE', 'the guest is running; its command can start when that call has ended');
     this.#started = true;
     const startedAt = performance.now();
     const exitCode = await this.#exitCode(this.#entry);

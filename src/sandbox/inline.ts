@@ -46,7 +46,7 @@ class InlineIsolate implements Isolate {
         initialize(made);
         return made;
       });
-      this.classes = guardClasses(program, instance, this.#meter);
+      this.classes = guardClasses(program, instance, this.#meter, (name) => this.#exported(name));
     } catch (error) {
       this.#wasi.dispose();
       throw error;
@@ -115,6 +115,12 @@ class InlineIsolate implements Isolate {
     this.#wasi.dispose();
     this.#meter.release();
     this.#instance = undefined;
+  }
+
+  #exported(name: string): ExportedFunction {
+    const found = this.#instance?.functions.get(name);
+    if (found === undefined) throw new GloveportError('DISPOSED', 'the guest was disposed of; load the module again');
+    return found;
   }
 
   #function(name: string): ExportedFunction {

@@ -71,7 +71,7 @@ export class WasiContext {
   revoke(mask: number): void {
     const taken = this.#grants & mask;
     this.#grants &= ~mask;
-    for (const revocation of [...this.#revocations]) if ((revocation.mask & taken) !== 0) revocation.close();
+    for (const revocation of [...this.#revocations]) if ((revocation.mask & taken) !== 0) closeQuietly(revocation);
   }
 
   /** Has `close` called when a flag of `mask` is taken back. Gives what takes that wish back. */
@@ -130,10 +130,11 @@ export class WasiContext {
       }
       const changing = distinct.filter(({ onChange }) => onChange !== undefined);
       const subscribe = (wake: () => void) => {
-        const wakeIfReady = () => {
-          if (distinct.some(isReady)) wake();
-        };
-        const unsubscribes = changing.map((waitable) => waitable.onChange?.(wakeIfReady));
+        const unsubscribes = changing.map((waitable) =>
+          waitable.onChange?.(() => {
+            if (isReady(waitable)) wake();
+          }),
+        );
         return () => {
           for (const unsubscribe of unsubscribes) unsubscribe?.();
         };
@@ -170,7 +171,7 @@ export class WasiContext {
   }
 
   closeAll(): void {
-    for (const closable of [...this.#open.keys()]) closable.close();
+    for (const closable of [...this.#open.keys()]) closeQuietly(closable);
   }
 
   /** Names the stores whose growth counts for this guest. */
@@ -229,4 +230,11 @@ export class WasiContext {
       }),
     );
   }
+}
+
+// What fails to close is gone all the same, and must not keep the others open.
+function closeQuietly(closable: Closable): void {
+  try {
+    closable.close();
+  } catch {}
 }

@@ -21,6 +21,7 @@ const control: GuestControl = {
   },
   wait: () => true,
   suspends: () => false,
+  isWaiting: () => false,
   remainingMs: () => 1,
   isStop: (error) => isInstance(error, Stop),
 };

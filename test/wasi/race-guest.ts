@@ -28,6 +28,7 @@ const host = new WasiHost(
     },
     wait: () => true,
     suspends: () => false,
+    isWaiting: () => false,
     remainingMs: () => Infinity,
     isStop: () => false,
   },

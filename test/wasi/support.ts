@@ -53,6 +53,10 @@ export class RecordingControl implements GuestControl {
     return false;
   }
 
+  isWaiting(): boolean {
+    return false;
+  }
+
   remainingMs(): number {
     return 2_000;
   }

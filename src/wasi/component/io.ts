@@ -243,6 +243,8 @@ export class OutputStream extends Stream {
   #flushed(): boolean {
     if (!this.#flushing) this.flush();
     this.#flushing = !this.context.waitForAny([this.#target.ready]);
+    // What was flushed may have failed meanwhile.
+    if (!this.#flushing) this.#permit();
     return !this.#flushing;
   }
 

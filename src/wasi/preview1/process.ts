@@ -166,8 +166,9 @@ export function processFunctions({ layout, context, memory, table, console, cloc
   }
 
   function timeout(clock: number, time: bigint, absolute: boolean, start: bigint, repeated: boolean): Waitable {
+    const wall = isWall(clock);
     if (!absolute) return clocks.at(start + time, repeated);
-    return isWall(clock) ? clocks.atWall(time, repeated) : clocks.at(time, repeated);
+    return wall ? clocks.atWall(time, repeated) : clocks.at(time, repeated);
   }
 }
 
