@@ -14,6 +14,7 @@ export class Random {
   readonly #context: WasiContext;
   readonly #source: (slice: Uint8Array) => void;
   #state = 0n;
+  #seed: readonly [bigint, bigint] | undefined;
 
   /** @param seed makes the numbers the key stream of AES-256 in counter mode: key SHA-256 of the seed in UTF-8, counter from 0. Default: the system's source. */
   constructor(context: WasiContext, seed?: string) {
@@ -43,10 +44,15 @@ export class Random {
     return bytes;
   }
 
+  /** The same at each call: WASI means it as a value that a program has from its start. */
   insecureSeed(): [bigint, bigint] {
-    const bytes = new Uint8Array(16);
-    if (this.#use('insecure', bytes.length)) this.#fill(bytes);
-    return [wordOf(bytes), wordOf(bytes.subarray(8))];
+    if (!this.#use('insecure', 16)) return [0n, 0n];
+    if (this.#seed === undefined) {
+      const bytes = new Uint8Array(16);
+      this.#fill(bytes);
+      this.#seed = [wordOf(bytes), wordOf(bytes.subarray(8))];
+    }
+    return [...this.#seed];
   }
 
   #use(kind: 'secure' | 'insecure', bytes: number): boolean {
