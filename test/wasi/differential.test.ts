@@ -1,15 +1,15 @@
 // The same component on this host and on preview2-shim: random calls of WASI have to get the same answers and to leave the same files, but for what is known
-// and named in `differential/known.ts`. preview2-shim works on a host directory; this host on one of each kind.
+// and named in `differential/known.ts`. preview2-shim works on a host directory; this host on a mount of each kind.
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Cap, type Guest, hostDirectory, limits, memoryDirectory, Sandbox } from '../../src/index.ts';
+import { Cap, type Guest, limits, Sandbox } from '../../src/index.ts';
 import { settings } from '../metering/generate/settings.ts';
 import { onPreview2Shim } from '../support/preview2-shim.ts';
 import { Caller, callerComponent, type Invoke } from './caller.ts';
 import { isKnown } from './differential/known.ts';
 import { Files, OPERATIONS, type Outcome, type Step, step, tree } from './differential/operations.ts';
-import { MOUNT_KINDS, temporaryDirectory } from './support.ts';
+import { makeMount, STORE_KINDS, temporaryDirectory } from './support.ts';
 
 const MODULES = [
   'wasi:io/error',
@@ -26,18 +26,17 @@ const ENVIRONMENT = { LANG: 'C', GREETING: 'grüß dich', EMPTY: '' };
 const ARGUMENTS = ['guest', 'one two', ''];
 const component = await callerComponent(MODULES);
 
-describe.each(MOUNT_KINDS)('with a %s directory', (kind) => {
-  const directories = { ours: temporaryDirectory(), theirs: temporaryDirectory() };
+describe.each(STORE_KINDS)('on a mount that is a %s', (kind) => {
   let guest: Guest;
   let ours: Caller;
   let theirs: Caller;
   let runs = 0;
 
   beforeAll(async () => {
-    const mount = kind === 'memory' ? memoryDirectory() : hostDirectory(directories.ours, { write: true });
+    const { mount } = makeMount(kind);
     const grant = Cap.TIME | Cap.RANDOM | Cap.FS_READ | Cap.FS_WRITE | Cap.ENV;
     guest = await new Sandbox({ grant, env: ENVIRONMENT, args: ARGUMENTS, mounts: { '/data': mount }, limits: limits.permissive }).load(component);
-    const shim = await onPreview2Shim(component, { preopens: { '/data': directories.theirs }, env: ENVIRONMENT, args: ARGUMENTS });
+    const shim = await onPreview2Shim(component, { preopens: { '/data': temporaryDirectory() }, env: ENVIRONMENT, args: ARGUMENTS });
     ours = new Caller(MODULES, (name, ...args) => guest.callSync(name, ...args));
     theirs = new Caller(MODULES, (name, ...args) => (shim[name] as Invoke)(...(args as Parameters<Invoke>)));
   });
