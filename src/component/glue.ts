@@ -125,10 +125,25 @@ const EDITS: readonly Edit[] = [
     matches: 'at most once',
   },
   {
-    purpose: 'each call of an import has the host bytes to itself',
-    pattern: /(function _lowerImportBackwardsCompat\(args\) \{)/,
-    replacement: '$1 $$crossing();',
+    // All else that it does, and the tasks of imports below, is the bookkeeping of asynchronous components, which are refused.
+    purpose: 'a call of an import is checked, has the host bytes to itself, and goes straight to the import',
+    pattern: /(function _lowerImportBackwardsCompat\(args)(\) \{)/,
+    replacement: '$1, ...values$2 $$crossing(); _checkMayLeave(args.componentIdx); return args.importFn(...values);',
     matches: 'at most once',
+  },
+  {
+    purpose: 'a call of an import is no task of its own',
+    pattern: /let parentTask;\s*let task;\s*let subtask;\s*const createTask = (?:(?!const started)[\s\S])*?const started = task\.enterSync\(\);/g,
+    replacement: 'const task = $$noTask;',
+    matches: 'any number',
+    leaves: /const createTask =/,
+  },
+  {
+    purpose: 'a call of an import does not change the current task',
+    pattern: /_withGlobalCurrentTaskMeta\(\{\s*componentIdx: task\.componentIdx\(\),\s*taskID: task\.id\(\),\s*fn: \(\) => (_trackHostOperation\(.*\)),\s*\}\)/g,
+    replacement: '$1',
+    matches: 'any number',
+    leaves: /_withGlobalCurrentTaskMeta\(\{\s*componentIdx: task/,
   },
   {
     // An err is thrown. What is returned is the ok side, also when it is a variant with cases of these names.

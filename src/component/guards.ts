@@ -51,6 +51,7 @@ export class Guards {
       $host: (operation: () => unknown) => () => this.#host(operation),
       $drop: DROP,
       $waiting: () => this.#control.isWaiting(),
+      $noTask: NO_TASK,
       FinalizationRegistry: registryFor(this.#resources, meter),
       TextDecoder: class {
         readonly #decoder: TextDecoder;
@@ -157,6 +158,10 @@ export class Guards {
     return this.#control.stop(new GloveportError('GUEST_TRAPPED', `the guest broke the canonical ABI: ${what}`, { trap: what }));
   }
 }
+
+// What imports are told of instead of tasks.
+const nothing = (): void => {};
+const NO_TASK = Object.freeze({ resolve: nothing, reject: nothing, exit: nothing, setErrored: nothing, id: nothing, getParentSubtask: nothing });
 
 // Where the glue keeps the function that drops a resource.
 const DROP: unique symbol = Symbol('drop');

@@ -69,7 +69,7 @@ export const GLOBAL_NAMES: readonly string[] = [...Object.keys(INTRINSICS), 'Fin
  */
 export function compileGlue(source: string): GlueFactory {
   const body = `with (nowhere) return function (${Object.keys(INTRINSICS)}) { 'use strict'; return function ($guards) {
-    const { $elements, $lift, $slice, $bytes, $entry, $created, $crossing, $host, $drop, $waiting, FinalizationRegistry, TextDecoder } = $guards;
+    const { $elements, $lift, $slice, $bytes, $entry, $created, $crossing, $host, $drop, $waiting, $noTask, FinalizationRegistry, TextDecoder } = $guards;
     ${source}
   }; };`;
   let within: (nowhere: object) => (...intrinsics: unknown[]) => GlueFactory;
