@@ -39,6 +39,9 @@ export const CALL_UNITS = 2_000;
 /** Fuel for waiting for a disk. */
 export const SYNC_UNITS = 200_000;
 
+/** Bytes of {@link WasiContext.scratch}. A longer read is answered in part, which costs less than room for all of it. */
+const SCRATCH_BYTES = 65_536;
+
 /** Looks in vain, see {@link WasiContext.lookedInVain}, between two turns of the event loop. */
 const VAIN_LOOKS = 16;
 
@@ -49,6 +52,7 @@ export class WasiContext {
   #handles = 0;
   #heldBytes = 0;
   #vainLooks = 0;
+  #scratch: Uint8Array | undefined;
   #stores: readonly Metered[] = [];
   // With the number of handles that each counts for.
   readonly #open = new Map<Closable, number>();
@@ -194,6 +198,14 @@ export class WasiContext {
   /** Gives back what {@link keepBytes} counted. */
   giveBack(bytes: number): void {
     this.#heldBytes -= bytes;
+  }
+
+  /**
+   * Room for bytes that a host function gives to its guest, who has copied them before its next call. Nothing of it is given out that was not written anew.
+   */
+  get scratch(): Uint8Array {
+    this.#scratch ??= new Uint8Array(SCRATCH_BYTES);
+    return this.#scratch;
   }
 
   /** Charges for going over `count` small things: subscriptions, variables, buffers. */

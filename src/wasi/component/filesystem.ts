@@ -289,10 +289,8 @@ function filesystemErrorCode(error: IoError): ErrorCode | undefined {
 
 function readFrom(file: OpenFile, position: bigint, limit: number): Uint8Array {
   file.checkReadable();
-  const left = file.end() - position;
-  // Not cleared before: of what is not read over, nothing is given out.
-  const { buffer } = Buffer.allocUnsafeSlow(left <= 0n ? 0 : left < limit ? Number(left) : limit);
-  return new Uint8Array(buffer, 0, file.read(new Uint8Array(buffer), position));
+  const bytes = file.point.context.scratch.subarray(0, limit);
+  return bytes.subarray(0, file.read(bytes, position));
 }
 
 function descriptorStat(stat: FileStat): DescriptorStat {

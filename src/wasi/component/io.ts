@@ -20,7 +20,10 @@ export type StreamFailure = ErrorCode | { readonly tag: string; readonly val?: u
 export interface InputSource {
   /** Ready when {@link read} gives bytes, the end, or a failure. */
   readonly ready: Waitable;
-  /** At most `limit` bytes that are there now: empty when there are none yet, undefined at the end. Throws a {@link StreamFailure}. */
+  /**
+   * At most `limit` bytes that are there now: empty when there are none yet, undefined at the end. They are copied before the next call of the guest, and may
+   * stand in room that is used again. Throws a {@link StreamFailure}.
+   */
   read(limit: number): Uint8Array | undefined;
   close?(): void;
 }
@@ -31,7 +34,7 @@ export interface OutputTarget {
   readonly ready: Waitable;
   /** Bytes that {@link write} takes now; 0 while earlier ones, or a flush, are under way. Throws a {@link StreamFailure}. */
   permit(): number;
-  /** Takes all of `bytes`, which are no more than permitted. Throws a {@link StreamFailure}. */
+  /** Takes all of `bytes`, which are no more than permitted, and may keep them. Throws a {@link StreamFailure}. */
   write(bytes: Uint8Array): void;
   /** Starts to move on what was written; absent where nothing is kept back. */
   flush?(): void;
@@ -222,7 +225,7 @@ export class OutputStream extends Stream {
   splice(source: InputStream, length: bigint): bigint {
     const permit = BigInt(this.#permit());
     const bytes = permit === 0n ? NOTHING : source.read(length < permit ? length : permit);
-    if (bytes.length > 0) this.#put(bytes);
+    if (bytes.length > 0) this.#put(bytes.slice());
     return BigInt(bytes.length);
   }
 
