@@ -22,9 +22,9 @@ export interface Anchor {
 /** Whether /proc/self/fd is what Linux has there: an opened directory cannot be exchanged then. */
 export const HAS_DESCRIPTOR_PATHS = process.platform === 'linux' && existsSync('/proc/self/fd');
 
-/** Opens the directory at `path`, which the host chose: links on the way to it are followed. */
-export function openAnchor(path: string): Anchor {
-  return HAS_DESCRIPTOR_PATHS ? DescriptorAnchor.root(path) : new PathAnchor(realpathSync.native(path));
+/** Opens the directory at `path`, which the host chose: links on the way to it are followed. Without `byDescriptor`, as on other systems than Linux. */
+export function openAnchor(path: string, byDescriptor = HAS_DESCRIPTOR_PATHS): Anchor {
+  return byDescriptor ? DescriptorAnchor.root(path) : new PathAnchor(realpathSync.native(path));
 }
 
 /**
