@@ -122,7 +122,7 @@ function matcher(pattern: string): (name: Name) => boolean {
 // what is denied has to be denied under all of them.
 function fold(name: string): string {
   if (ASCII.test(name)) return name.toLowerCase();
-  return name.normalize('NFKD').toUpperCase().toLowerCase().replace(UNSEEN, '').normalize('NFKC');
+  return name.normalize('NFKD').toLowerCase().toUpperCase().toLowerCase().replace(UNSEEN, '').normalize('NFKC');
 }
 
 const ASCII = /^[\0-\x7f]*$/;
