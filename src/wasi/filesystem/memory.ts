@@ -75,6 +75,9 @@ export class MemoryStore implements Metered {
   }
 }
 
+// There memfs takes a name with a backslash for a path.
+const BACKSLASH_SEPARATES = process.platform === 'win32';
+
 class MemoryDirectory implements BackingDirectory {
   readonly #store: MemoryStore;
   readonly #context: WasiContext;
@@ -252,6 +255,7 @@ class MemoryDirectory implements BackingDirectory {
   }
 
   #at(name: string): string {
+    if (BACKSLASH_SEPARATES && name.includes('\\')) fail('not-permitted');
     return `${this.#held.path()}/${name}`;
   }
 }

@@ -40,6 +40,11 @@ export class OverlayState implements Metered {
     return this.#hiddenNames * HIDDEN_BYTES;
   }
 
+  /** How many paths are gone over when one is moved or removed. */
+  get tracked(): number {
+    return this.#hidden.size + this.directories.size + this.files.size;
+  }
+
   hides(directory: string, name: string): boolean {
     return this.#hidden.get(directory)?.has(name) === true;
   }

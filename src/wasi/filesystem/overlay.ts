@@ -10,6 +10,8 @@ import type { LocatedDirectory, LocatedFile, OverlayState } from './overlay-stat
 import { below } from './paths.ts';
 
 const COPY_BYTES = 64 * 1024;
+// What looking at one path costs, as if so many bytes were moved.
+const TRACKED_BYTES = 256;
 const READ: OpenAccess = { read: true, write: false, create: false, exclusive: false, truncate: false };
 const MAKE: OpenAccess = { read: false, write: true, create: true, exclusive: true, truncate: false };
 
@@ -141,6 +143,7 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
   }
 
   removeFile(name: string): void {
+    this.#chargeTracking();
     const sides = this.#sides(name);
     const stat = sides.upper ?? sides.lower ?? fail('no-entry');
     if (stat.type === 'directory') fail('is-directory');
@@ -151,6 +154,7 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
   }
 
   removeDirectory(name: string): void {
+    this.#chargeTracking();
     const sides = this.#sides(name);
     this.#checkEmpty(name);
     this.#hiding(sides, name, () => {
@@ -167,6 +171,7 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
   }
 
   rename(name: string, target: BackingDirectory, newName: string): void {
+    this.#chargeTracking();
     const into = this.#sameOverlay(target);
     const [from, to] = [below(this.#at(), name), below(into.#at(), newName)];
     const [sides, replacedSides] = [this.#sides(name), into.#sides(newName)];
@@ -308,6 +313,11 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
     if (upper === undefined) return lower;
     const isMerged = upper.type === 'directory' && lower?.type === 'directory';
     return isMerged ? { ...upper, device: lower.device, inode: lower.inode } : { ...upper, device: this.#guest.device };
+  }
+
+  // For going over what is open and hidden, before anything is changed.
+  #chargeTracking(): void {
+    this.#guest.context.chargeBytes(TRACKED_BYTES * this.#guest.state.tracked);
   }
 
   #hides(name: string): boolean {
