@@ -8,6 +8,7 @@ import { Cap } from '../../src/capabilities.ts';
 import { limits } from '../../src/limits.ts';
 import type { GuestControl } from '../../src/metering/control.ts';
 import { hostDirectory, type Mount, memoryDirectory } from '../../src/wasi/filesystem/mount.ts';
+import { NetworkPolicy } from '../../src/wasi/network/policy.ts';
 import { WasiHost } from '../../src/wasi/host.ts';
 import { NetworkPolicy } from '../../src/wasi/network/policy.ts';
 import { median } from '../metering/statistics.ts';

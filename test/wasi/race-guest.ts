@@ -4,6 +4,7 @@ import { Cap } from '../../src/capabilities.ts';
 import { limits } from '../../src/limits.ts';
 import type { Descriptor } from '../../src/wasi/component/filesystem.ts';
 import { hostDirectory } from '../../src/wasi/filesystem/mount.ts';
+import { NetworkPolicy } from '../../src/wasi/network/policy.ts';
 import { WasiHost } from '../../src/wasi/host.ts';
 import { NetworkPolicy } from '../../src/wasi/network/policy.ts';
 
