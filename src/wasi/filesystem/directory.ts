@@ -304,7 +304,7 @@ export class OpenDirectory implements Opened {
   // For observers: the guest's own words, where they start from here.
   #asked(path: string): string {
     const words = path.slice(0, MAX_PATH_BYTES);
-    return words.startsWith('/') ? words : this.point.guestPath(words === '' ? this.#path : below(this.#path, words));
+    return words.startsWith('/') ? words : this.point.pathOf(words === '' ? this.#path : below(this.#path, words));
   }
 
   #openDirectory(place: Place, request: OpenRequest): OpenDirectory {
@@ -327,7 +327,7 @@ export class OpenDirectory implements Opened {
       exclusive: request.exclusive,
       truncate: request.truncate,
     });
-    const file = new OpenFile(this.point, backing, mode, this.point.guestPath(place.path));
+    const file = new OpenFile(this.point, backing, mode, this.point.pathOf(place.path));
     try {
       if (request.truncate && place.stat) backing.setSize(0);
     } catch (error) {

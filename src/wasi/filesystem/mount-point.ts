@@ -174,7 +174,7 @@ export class MountPoint implements Closable {
   }
 
   /** `path`, relative to the root of the mount, as the guest has it. */
-  guestPath(path: string): string {
+  pathOf(path: string): string {
     return path === '' ? this.path : this.path === '/' ? `/${path}` : `${this.path}/${path}`;
   }
 }

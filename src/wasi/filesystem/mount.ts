@@ -122,7 +122,7 @@ export function hostDirectory(path: string, options: { readonly write?: boolean;
 
 /**
  * The file `path` of the host, as a single file at a guest path (see {@link memoryFile}). It is found by name in its directory, so that a file that takes its
- * place later is the one that guests see; links on the way to it are followed now, and never again.
+ * place later is the one that guests see; a link that takes its place is not followed. Behind a link, the file is what the link leads to now.
  * @param options.write lets guests with FS_WRITE change its content and times; default false. Not counted against any limit.
  * @param options.create makes an empty file when it is missing; default false: it has to be there.
  * @throws GloveportError FILE_NOT_FOUND when it does not exist, INVALID_OPTION when it is no regular file, IO_FAILED when it cannot be looked at or made.

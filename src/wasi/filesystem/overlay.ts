@@ -6,7 +6,8 @@ import type { WasiContext } from '../context.ts';
 import type { BackingDirectory, BackingFile, DirectoryEntry, FileStat, FileTimes, OpenAccess } from './backing.ts';
 import { MAX_ENTRIES } from './backing.ts';
 import { fail } from './errors.ts';
-import type { LocatedDirectory, LocatedFile, OverlayState } from './overlay-state.ts';
+import { LowerFile, UpperFile } from './overlay-file.ts';
+import type { LocatedDirectory, OverlayState } from './overlay-state.ts';
 import { below } from './paths.ts';
 
 const COPY_BYTES = 64 * 1024;
@@ -116,7 +117,8 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
     if (sides.lower && !sides.upper && access.write) this.#copyUp(name, sides.lower, !access.truncate);
     const isLower = sides.lower !== undefined && !sides.upper && !access.write;
     const file = isLower ? this.#readable().openFile(name, READ) : this.#makeUpper().openFile(name, access);
-    return new OverlayFile(this.#guest, this.#root, below(this.#at(), name), file, isLower);
+    const { state, device } = this.#guest;
+    return isLower ? new LowerFile(state, device, below(this.#at(), name), file, (path) => this.#root.#copyUpAt(path)) : new UpperFile(device, file);
   }
 
   readLink(name: string): string {
@@ -192,8 +194,8 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
     this.#guest.state.moved(from, to);
   }
 
-  /** Copies up the file `path`, which is of the lower store. */
-  copyUpAt(path: string): void {
+  // Copies up the file `path`, which is of the lower store.
+  #copyUpAt(path: string): void {
     const names = path.split('/');
     const name = names.pop() as string;
     const opened = this.descend(names);
@@ -373,67 +375,5 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
 
   #sameOverlay(directory: BackingDirectory): OverlayDirectory {
     return directory instanceof OverlayDirectory && directory.#guest.state === this.#guest.state ? directory : fail('cross-device');
-  }
-}
-
-class OverlayFile implements BackingFile, LocatedFile {
-  path: string | undefined;
-  readonly #guest: Guest;
-  readonly #root: OverlayDirectory;
-  #inner: BackingFile;
-  #isLower: boolean;
-  // Set on a file of the lower store that has lost its name: nobody else can ask for them.
-  #ownTimes: FileTimes | undefined;
-
-  /** Takes over `inner`. */
-  constructor(guest: Guest, root: OverlayDirectory, path: string, inner: BackingFile, isLower: boolean) {
-    this.#guest = guest;
-    this.#root = root;
-    this.path = path;
-    this.#inner = inner;
-    this.#isLower = isLower;
-    if (isLower) guest.state.files.add(this);
-  }
-
-  switchTo(open: () => BackingFile): void {
-    const next = open();
-    this.#guest.state.files.delete(this);
-    this.#inner.close();
-    this.#inner = next;
-    this.#isLower = false;
-  }
-
-  stat(): FileStat {
-    const stat = this.#inner.stat();
-    return this.#isLower ? { ...stat, ...this.#ownTimes } : { ...stat, device: this.#guest.device };
-  }
-
-  size(): number {
-    return this.#inner.size();
-  }
-
-  read(target: Uint8Array, position: number): number {
-    return this.#inner.read(target, position);
-  }
-
-  write(source: Uint8Array, position: number): number {
-    return this.#inner.write(source, position);
-  }
-
-  setSize(size: number): void {
-    this.#inner.setSize(size);
-  }
-
-  setTimes(times: FileTimes): void {
-    if (this.#isLower && this.path !== undefined) this.#root.copyUpAt(this.path);
-    if (this.#isLower) this.#ownTimes = { accessed: times.accessed, modified: times.modified };
-    else this.#inner.setTimes(times);
-  }
-
-  sync(): void {}
-
-  close(): void {
-    this.#guest.state.files.delete(this);
-    this.#inner.close();
   }
 }
