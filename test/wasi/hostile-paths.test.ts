@@ -1,13 +1,13 @@
 // The weakness classes of file systems that other hosts had, tried on both kinds of directory through both versions of WASI. Outside of each host
 // directory lies a canary; what a guest was given, and what it left behind, is looked at for it.
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Descriptor } from '../../src/wasi/component/filesystem.ts';
 import { openHostDirectory } from '../../src/wasi/filesystem/host-directory.ts';
-import { hostDirectory } from '../../src/wasi/filesystem/mount.ts';
+import { hostDirectory, type Mount, overlay, readOnly } from '../../src/wasi/filesystem/mount.ts';
 import { type Files, filesOf, PAIRS, setUp, VERSIONS } from './files.ts';
 import { CANARY, makeHost, makeMount, openDescriptors, Preview1Guest, rootOf, rootsOf, thrownBy } from './support.ts';
 
@@ -153,30 +153,70 @@ function expectUntouched(path: string | undefined): void {
   expect([readFileSync(canary, 'utf8'), statSync(canary).nlink, readdirSync(dirname(path))]).toEqual([CANARY, 1, ['canary', 'inside']]);
 }
 
-describe.each(VERSIONS)('a host directory that holds traps, through WASI %s', (version) => {
-  test.each([
-    ['an absolute link to a file', (path: string) => symlinkSync(join(dirname(path), 'canary'), join(path, 'trap'))],
-    ['a relative link outside', (path: string) => symlinkSync('../canary', join(path, 'trap'))],
-    ['a link to the directory above', (path: string) => symlinkSync('..', join(path, 'trap'))],
-    ['an absolute link to the directory itself', (path: string) => symlinkSync(path, join(path, 'trap'))],
-    ['a link to the environment of the process', (path: string) => symlinkSync('/proc/self/environ', join(path, 'trap'))],
-    ['a link to the root of the process', (path: string) => symlinkSync('/proc/self/root', join(path, 'trap'))],
-    ['a link to the working directory', (path: string) => symlinkSync('/proc/self/cwd', join(path, 'trap'))],
-    ['a link to a descriptor', (path: string) => symlinkSync('/proc/self/fd/0', join(path, 'trap'))],
-    ['a link to a device', (path: string) => symlinkSync('/dev/zero', join(path, 'trap'))],
-  ])('%s is not followed, with or without slashes', (_name, lay) => {
-    const { mount, path = '' } = makeMount('host', { file: 'text' });
-    lay(path);
-    const files = filesOf(makeHost({ mounts: { '/data': mount } }).host, version);
-    for (const trap of ['trap', 'trap/', 'trap//', 'trap/.', './trap', 'trap/canary', 'trap/inside/file', 'trap/x']) {
-      for (const [name, attempt] of attempts(files, trap).filter(([name]) => FOLLOWING.has(name))) {
-        expect([trap, name, thrownBy(attempt)]).toEqual([trap, name, 'not-permitted']);
-      }
-    }
-    expect(thrownBy(() => files.readLink('trap'))).toBe(_name.includes('relative') || _name.includes('above') ? undefined : 'not-permitted');
-    expectUntouched(path);
-  });
+const TRAPS: [what: string, lay: (path: string) => void][] = [
+  ['an absolute link to a file', (path) => symlinkSync(join(dirname(path), 'canary'), join(path, 'trap'))],
+  ['a relative link outside', (path) => symlinkSync('../canary', join(path, 'trap'))],
+  ['a link to the directory above', (path) => symlinkSync('..', join(path, 'trap'))],
+  ['an absolute link to the directory itself', (path) => symlinkSync(path, join(path, 'trap'))],
+  ['a link to the environment of the process', (path) => symlinkSync('/proc/self/environ', join(path, 'trap'))],
+  ['a link to the root of the process', (path) => symlinkSync('/proc/self/root', join(path, 'trap'))],
+  ['a link to the working directory', (path) => symlinkSync('/proc/self/cwd', join(path, 'trap'))],
+  ['a link to a descriptor', (path) => symlinkSync('/proc/self/fd/0', join(path, 'trap'))],
+  ['a link to a device', (path) => symlinkSync('/dev/zero', join(path, 'trap'))],
+];
+const SPELLINGS = ['trap', 'trap/', 'trap//', 'trap/.', './trap', 'trap/canary', 'trap/inside/file', 'trap/x', 'trap/..', 'trap/../canary'];
 
+const VIEWS = [
+  { view: 'itself', make: (mount: Mount) => mount },
+  { view: 'a read-only view', make: readOnly },
+  { view: 'an overlay', make: (mount: Mount) => overlay(mount) },
+  { view: 'an overlay of an overlay of a view', make: (mount: Mount) => overlay(overlay(readOnly(mount))) },
+];
+
+describe.each(VERSIONS.flatMap((version) => VIEWS.map((view) => ({ version, ...view }))))(
+  'traps in a host directory, seen as $view through WASI $version',
+  ({ version, view, make }) => {
+    const filesAt = (mount: Mount) => filesOf(makeHost({ mounts: { '/data': make(mount) } }).host, version);
+
+    test.each(TRAPS)('%s is not followed, with or without slashes', (what, lay) => {
+      const { mount, path = '' } = makeMount('host', { file: 'text' });
+      lay(path);
+      const files = filesAt(mount);
+      for (const trap of SPELLINGS) {
+        for (const [name, attempt] of attempts(files, trap).filter(([name]) => FOLLOWING.has(name))) {
+          const outcome = thrownBy(attempt);
+          const expected = outcome === 'read-only' && view === 'a read-only view' ? 'read-only' : 'not-permitted';
+          expect([trap, name, outcome]).toEqual([trap, name, expected]);
+        }
+      }
+      expect(thrownBy(() => files.readLink('trap'))).toBe(what.includes('relative') || what.includes('above') ? undefined : 'not-permitted');
+      expectUntouched(path);
+    });
+
+    test('none leads any operation outside, whatever is done with it', () => {
+      for (const [what, lay] of TRAPS) {
+        const { mount, path = '' } = makeMount('host', { file: 'text' });
+        const files = filesAt(mount);
+        for (const trap of [...SPELLINGS, 'file/../trap/']) {
+          for (const [name, attempt] of attempts(files, trap)) {
+            // Laid anew: what was done to the link before is not to keep the next from it.
+            rmSync(join(path, 'trap'), { recursive: true, force: true });
+            lay(path);
+            let value: unknown;
+            const error = thrownBy(() => {
+              value = attempt();
+            });
+            expect([what, trap, name, typeof error]).toEqual([what, trap, name, error === undefined ? 'undefined' : 'string']);
+            expect(String(value)).not.toContain(CANARY);
+          }
+        }
+        expectUntouched(path);
+      }
+    });
+  },
+);
+
+describe.each(VERSIONS)('a host directory that holds special files, through WASI %s', (version) => {
   test('fifos, sockets and the kernel’s files are not opened, and no open waits', async () => {
     const { path = '' } = makeMount('host', {});
     execFileSync('mkfifo', [join(path, 'fifo')]);
