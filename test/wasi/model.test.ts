@@ -67,7 +67,7 @@ test.each(KINDS.flatMap((kind) => VERSIONS.map((version) => ({ kind, version }))
           model.host.dispose();
         }
       }),
-      { numRuns: kind === 'memory' ? 300 : 100, seed: 20_260_101 },
+      { numRuns: kind === 'memory' ? 200 : 50, seed: 20_260_101 },
     );
   },
 );
