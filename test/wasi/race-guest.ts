@@ -6,7 +6,6 @@ import type { Descriptor } from '../../src/wasi/component/filesystem.ts';
 import { hostDirectory } from '../../src/wasi/filesystem/mount.ts';
 import { NetworkPolicy } from '../../src/wasi/network/policy.ts';
 import { WasiHost } from '../../src/wasi/host.ts';
-import { NetworkPolicy } from '../../src/wasi/network/policy.ts';
 
 const { path, signal } = workerData as { path: string; signal: Int32Array };
 const host = new WasiHost(
