@@ -357,6 +357,13 @@ describe('a file system of the caller’s', () => {
   });
 });
 
+test('a guest that opens as many files as it may keeps no other out of the memory directory that they share', () => {
+  const mount = memoryDirectory({ file: 'text' });
+  const root = rootOf(makeHost({ mounts: { '/data': mount }, limits: { handles: 12_000 } }).host);
+  for (let count = 0; count < 11_000; count += 1) root.openAt({}, 'file', {}, { read: true });
+  expect(filesIn({ '/data': mount }).read('file')).toBe('text');
+});
+
 test('grants are looked at on every kind of mount', () => {
   const mounts = { '/a/file': memoryFile('text') };
   const reader = filesIn(mounts, '0.2', { grants: Cap.FS_READ });

@@ -14,7 +14,10 @@ type Node = ReturnType<Link['getNode']>;
 
 /** An empty volume. */
 export function emptyMemfs(): Memfs {
-  return memfs({}, { cwd: '/', process: NOBODY as never }).vol;
+  const { vol } = memfs({}, { cwd: '/', process: NOBODY as never });
+  // Each guest's handles are bounded; a bound for all of them together would let one keep the others out.
+  vol._core.maxFiles = Infinity;
+  return vol;
 }
 
 // memfs asks these of the process otherwise.
