@@ -140,7 +140,8 @@ const EDITS: readonly Edit[] = [
   },
   {
     purpose: 'a call of an import does not change the current task',
-    pattern: /_withGlobalCurrentTaskMeta\(\{\s*componentIdx: task\.componentIdx\(\),\s*taskID: task\.id\(\),\s*fn: \(\) => (_trackHostOperation\(.*\)),\s*\}\)/g,
+    pattern:
+      /_withGlobalCurrentTaskMeta\(\{\s*componentIdx: task\.componentIdx\(\),\s*taskID: task\.id\(\),\s*fn: \(\) => (_trackHostOperation\([\s\S]*?\)),\s*\}\)(?!\))/g,
     replacement: '$1',
     matches: 'any number',
     leaves: /_withGlobalCurrentTaskMeta\(\{\s*componentIdx: task/,

@@ -40,7 +40,7 @@ export const CALL_UNITS = 2_000;
 export const SYNC_UNITS = 200_000;
 
 /** Bytes of {@link WasiContext.scratch}. A longer read is answered in part, which costs less than room for all of it. */
-const SCRATCH_BYTES = 65_536;
+export const SCRATCH_BYTES = 65_536;
 
 /** Looks in vain, see {@link WasiContext.lookedInVain}, between two turns of the event loop. */
 const VAIN_LOOKS = 16;
