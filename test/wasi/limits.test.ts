@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { limits } from '../../src/limits.ts';
-import { MAX_TRANSFER_BYTES } from '../../src/wasi/component/io.ts';
-import { CALL_UNITS, ENTRY_UNITS, SYNC_UNITS, WasiContext } from '../../src/wasi/context.ts';
+import { CALL_UNITS, ENTRY_UNITS, SCRATCH_BYTES, SYNC_UNITS, WasiContext } from '../../src/wasi/context.ts';
 import { ENTRY_BYTES, MAX_DEPTH } from '../../src/wasi/filesystem/memory.ts';
 import { memoryDirectory } from '../../src/wasi/filesystem/mount.ts';
 import { MAX_MOVED_BYTES, VECTOR_UNITS } from '../../src/wasi/preview1/memory.ts';
