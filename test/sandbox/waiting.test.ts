@@ -221,6 +221,28 @@ test('what has to be waited for is handed over once, and imports that are called
   expect(guest.usage.fuel).toBe(blocked.usage.fuel);
 });
 
+// Polls standard input together with a moment that has come, until input is there.
+const BUSY = `(module
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "look") (result i32) (local $looks i32)
+    (i32.store8 (i32.const 8) (i32.const 0)) (i32.store (i32.const 16) (i32.const 1))
+    (i64.store (i32.const 48) (i64.const 1)) (i32.store8 (i32.const 56) (i32.const 1))
+    (loop $again
+      (local.set $looks (i32.add (local.get $looks) (i32.const 1)))
+      (drop (call $poll (i32.const 0) (i32.const 128) (i32.const 2) (i32.const 256)))
+      (br_if $again (i32.eq (i32.load (i32.const 256)) (i32.const 1))))
+    (local.get $looks)))`;
+
+test('a guest that looks again and again, instead of waiting, lets happen what it looks for', async () => {
+  const input = (async function* () {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    yield 'here';
+  })();
+  await using guest = await new Sandbox({ grant: Cap.TIME | Cap.CONSOLE, stdin: input }).load(await wat(BUSY));
+  expect(await guest.call('look')).toBeGreaterThan(16);
+});
+
 test('recursion without end is found on the stack of a suspendable call too', async () => {
   const source = await wat(`(module
     (import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))
