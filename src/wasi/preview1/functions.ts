@@ -5,6 +5,7 @@ import type { WasiContext } from '../context.ts';
 import type { Environment } from '../environment.ts';
 import type { MountPoint } from '../filesystem/mount-point.ts';
 import type { Random } from '../random.ts';
+import type { EngineMemory } from '../../wasm/engine.ts';
 import { DescriptorTable } from './descriptors.ts';
 import { errnoOf } from './errno.ts';
 import { fileFunctions } from './files.ts';
@@ -30,10 +31,7 @@ export type Preview1Functions = Readonly<Record<string, (...args: never[]) => un
  * What a module that imports preview 1 gets: asked for the name of an import module, gives its functions, or undefined when preview 1 has no such name. Both
  * names work on the same descriptors. Until `memory` gives one, every pointer is EFAULT.
  */
-export function preview1Functions(
-  environment: Preview1Environment,
-  memory: () => WebAssembly.Memory | undefined,
-): (module: string) => Preview1Functions | undefined {
+export function preview1Functions(environment: Preview1Environment, memory: () => EngineMemory | undefined): (module: string) => Preview1Functions | undefined {
   const { context, points } = environment;
   const table = new DescriptorTable(context, points);
   const guestMemory = new GuestMemory(context, memory);
