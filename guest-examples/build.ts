@@ -2,7 +2,9 @@
 // by the hash of sources and tools, so a guest is built once and any change builds it anew. `npm run guests` builds all.
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import manifest from '../package.json' with { type: 'json' };
@@ -18,6 +20,7 @@ interface Recipe {
 
 const { devDependencies, overrides } = manifest;
 const QUICKJS = `jco ${devDependencies['@bytecodealliance/jco']}, componentize-qjs ${overrides['componentize-qjs']}`;
+const STARLING = `jco ${devDependencies['@bytecodealliance/jco']}, StarlingMonkey`;
 const WABT = `wabt ${devDependencies.wabt}`;
 
 const RECIPES = {
@@ -57,6 +60,14 @@ export async function canBuildC(): Promise<boolean> {
   );
 }
 
+/**
+ * The same with the StarlingMonkey backend, which knows wasi:http.
+ * @param serves with `fetch` events; else the world's `wasi:http/incoming-handler` is an export like others.
+ */
+export function starlingGuest(folder: URL, serves: 'events' | 'exports'): Promise<Uint8Array> {
+  return kept(nameOf(folder), folder, STARLING, (source) => starlingComponent(source, serves === 'events' ? [] : ['--disable', 'fetch-event']));
+}
+
 async function kept(name: string, from: URL, tool: string, build: Recipe['build']): Promise<Uint8Array> {
   const built = new URL(`${name}-${await fingerprint(from, tool)}.wasm`, CACHE);
   const cached = await readFile(built).catch(() => undefined);
@@ -73,6 +84,8 @@ async function kept(name: string, from: URL, tool: string, build: Recipe['build'
 const run = promisify(execFile);
 const CACHE = new URL('../node_modules/.cache/gloveport/guests/', import.meta.url);
 const JCO = new URL('../node_modules/@bytecodealliance/jco/dist/jco.js', import.meta.url);
+const WASI_WIT = new URL('../node_modules/@bytecodealliance/jco/lib/wit/builtin/0.2.12/', import.meta.url);
+const OPEN_FILES = new URL('./open-files.ts', import.meta.url);
 
 async function fingerprint(source: URL, tool: string): Promise<string> {
   const hash = createHash('sha256').update(tool);
@@ -90,14 +103,34 @@ async function filesOf(source: URL): Promise<URL[]> {
   return (await Promise.all(nested)).flat().sort((a, b) => (a.href < b.href ? -1 : 1));
 }
 
-// The tool runs in the source's folder: its module loader sees nothing above it.
 async function quickjsComponent(folder: URL): Promise<Uint8Array> {
+  return componentize(folder, 'wit', ['--backend', 'qjs', '--backend-qjs-disable-async']);
+}
+
+// The interfaces of WASI that such a world names are the tool's own copies, in the version that the engine was built with.
+async function starlingComponent(folder: URL, options: readonly string[]): Promise<Uint8Array> {
+  const wit = await mkdtemp(join(tmpdir(), `${nameOf(folder)}-wit-`));
+  try {
+    await cp(new URL('wit/', folder), wit, { recursive: true });
+    for (const name of ['wasi-cli', 'wasi-clocks', 'wasi-filesystem', 'wasi-http', 'wasi-io', 'wasi-random']) {
+      const text = await readFile(new URL(`${name}/package.wit`, WASI_WIT), 'utf8');
+      await mkdir(join(wit, 'deps', name), { recursive: true });
+      await writeFile(join(wit, 'deps', name, 'package.wit'), text.replaceAll('@0.2.12', '@0.2.10').replace(/^ *include wasi:sockets.*$/m, ''));
+    }
+    return await componentize(folder, wit, options);
+  } finally {
+    await rm(wit, { force: true, recursive: true });
+  }
+}
+
+// The tool runs in the source's folder: its module loader sees nothing above it.
+async function componentize(folder: URL, wit: string, options: readonly string[]): Promise<Uint8Array> {
   const name = nameOf(folder);
   const output = fileURLToPath(new URL(`${name}-${randomUUID()}.component`, CACHE));
   await mkdir(CACHE, { recursive: true });
-  const options = ['--wit', 'wit', '--world-name', name, '--backend', 'qjs', '--backend-qjs-disable-async', '--out', output];
+  const parameters = ['componentize', `${name}.js`, '--wit', wit, '--world-name', name, ...options, '--out', output];
   try {
-    await run(process.execPath, [fileURLToPath(JCO), 'componentize', `${name}.js`, ...options], { cwd: fileURLToPath(folder) });
+    await run(process.execPath, ['--import', OPEN_FILES.href, fileURLToPath(JCO), ...parameters], { cwd: fileURLToPath(folder) });
     return await readFile(output);
   } finally {
     await rm(output, { force: true });

@@ -195,6 +195,14 @@ export class WasiContext {
     return true;
   }
 
+  /** The same where WASI has no error for it: stops the guest with MEMORY_EXCEEDED. */
+  keepBytesOrStop(bytes: number): void {
+    if (this.keepBytes(bytes)) return;
+    const { hostBytes } = this.limits;
+    const message = `the host would hold more than ${hostBytes} bytes for the guest; raise limits.hostBytes if it needs more`;
+    this.control.stop(limitExceeded('MEMORY_EXCEEDED', message, 'hostBytes', hostBytes));
+  }
+
   /** Gives back what {@link keepBytes} counted. */
   giveBack(bytes: number): void {
     this.#heldBytes -= bytes;

@@ -6,6 +6,7 @@ import { type ClockPolicy, Clocks } from './clocks.ts';
 import { cliInterfaces } from './component/cli.ts';
 import { clockInterfaces, randomInterfaces } from './component/clocks-random.ts';
 import { filesystemInterfaces } from './component/filesystem.ts';
+import { httpInterfaces, incomingArguments } from './component/http.ts';
 import { ioInterfaces } from './component/io.ts';
 import { interfaceOf } from './component/resource.ts';
 import { socketInterfaces } from './component/sockets.ts';
@@ -14,6 +15,8 @@ import { type AccessObserver, WasiContext } from './context.ts';
 import { type CommandLine, Environment } from './environment.ts';
 import type { Mount } from './filesystem/mount.ts';
 import { type MountPoint, openMounts } from './filesystem/mount-point.ts';
+import { HttpClient } from './http/client.ts';
+import type { Respond, ServedRequest } from './http/serving.ts';
 import { Network } from './network/network.ts';
 import type { NetworkPolicy } from './network/policy.ts';
 import { type Preview1Functions, preview1Functions } from './preview1/functions.ts';
@@ -93,10 +96,16 @@ export class WasiHost {
       ...cliInterfaces(this.#context, this.#console, this.#environment),
       ...clockInterfaces(this.#context, this.#clocks),
       ...filesystemInterfaces(this.#context, this.#points),
+      ...httpInterfaces(this.#context, new HttpClient(this.#context, this.#network)),
       ...ioInterfaces(this.#context),
       ...randomInterfaces(this.#random),
       ...socketInterfaces(this.#context, this.#network),
     });
+  }
+
+  /** Arguments for the guest's `wasi:http/incoming-handler`, made and closed within its call. `respond` takes its answer. */
+  incoming(request: ServedRequest, respond: Respond) {
+    return incomingArguments(this.#context, request, respond);
   }
 
   /**

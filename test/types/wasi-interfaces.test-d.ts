@@ -19,6 +19,8 @@ interface Shim {
   'wasi:clocks/wall-clock': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-clocks-wall-clock');
   'wasi:filesystem/preopens': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-filesystem-preopens');
   'wasi:filesystem/types': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-filesystem-types');
+  'wasi:http/outgoing-handler': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-http-outgoing-handler');
+  'wasi:http/types': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-http-types');
   'wasi:io/error': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-io-error');
   'wasi:io/poll': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-io-poll');
   'wasi:io/streams': typeof import('@bytecodealliance/preview2-shim/interfaces/wasi-io-streams');

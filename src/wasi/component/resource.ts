@@ -1,5 +1,5 @@
 // What all resource classes of the WASI 0.2 interfaces have in common: each instance is a handle of its guest, counted from its making until the guest
-// drops it or the host is disposed. Instances are made by the host only; the generated code asks for the class of what it is given, and disposes it.
+// drops it or the host is disposed. The generated code asks for the class of what it is given, and disposes it.
 import type { Closable, WasiContext } from '../context.ts';
 
 export abstract class Resource implements Closable {
@@ -24,6 +24,19 @@ export abstract class Resource implements Closable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** The class of a resource that a guest constructs by itself. Its instances are those of `Class`; `make` makes one of the guest's arguments. */
+export function constructible<Instance extends Resource, Args extends unknown[], Statics extends object = object>(
+  Class: { readonly prototype: Instance },
+  make: (...args: Args) => Instance,
+  statics?: Statics,
+): (new (...args: Args) => Instance) & { readonly prototype: Instance } & Statics {
+  function construct(this: unknown, ...args: Args): Instance {
+    return make(...args);
+  }
+  construct.prototype = Class.prototype;
+  return Object.assign(construct, statics) as never;
 }
 
 /** An interface as the generated code expects it, without a prototype in which names could be found. */

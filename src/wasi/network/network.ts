@@ -29,6 +29,16 @@ export class Network {
     return this.#policy.connectTimeoutMs;
   }
 
+  /** Milliseconds for the next bytes of a response. */
+  get readTimeoutMs(): number {
+    return this.#policy.readTimeoutMs;
+  }
+
+  /** Bytes of the body of one response. */
+  get maxBodyBytes(): number {
+    return this.#policy.maxBodyBytes;
+  }
+
   /** Whether the network may be used at all at this moment. */
   get granted(): boolean {
     return this.#context.allows(Cap.NETWORK);

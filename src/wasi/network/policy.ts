@@ -39,10 +39,16 @@ export interface NetworkOptions {
   readonly maxConnections?: number | undefined;
   /** Milliseconds for looking a name up, and again for connecting. Default 10 000. */
   readonly connectTimeoutMs?: number | undefined;
+  /** Milliseconds that an HTTP response may take to begin, and to go on while the guest waits for it. Default 60 000. */
+  readonly readTimeoutMs?: number | undefined;
+  /** Bytes of the body of one HTTP response, as they come over the wire. Default 256 MiB. */
+  readonly maxBodyBytes?: number | undefined;
 }
 
 const DEFAULT_MAX_CONNECTIONS = 64;
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
+const DEFAULT_READ_TIMEOUT_MS = 60_000;
+const DEFAULT_MAX_BODY_BYTES = 256 * 1024 * 1024;
 
 /**
  * The policy that `value` asks for; none at all when it is undefined, and a policy is given back as it is.
@@ -51,7 +57,7 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 export function resolveNetwork(value: unknown): NetworkPolicy {
   if (value === undefined) return NetworkPolicy.none;
   if (value instanceof NetworkPolicy) return value;
-  checkFields('network', value, ['hosts', 'listen', 'lookup', 'maxConnections', 'connectTimeoutMs']);
+  checkFields('network', value, ['hosts', 'listen', 'lookup', 'maxConnections', 'connectTimeoutMs', 'readTimeoutMs', 'maxBodyBytes']);
   const given: Partial<Record<keyof NetworkOptions, unknown>> = Object.assign(Object.create(null), value);
   const { lookup = systemLookup } = given;
   if (typeof lookup !== 'function') throw invalid('network.lookup', 'a function', lookup);
@@ -61,6 +67,8 @@ export function resolveNetwork(value: unknown): NetworkPolicy {
     lookup: lookup as Lookup,
     maxConnections: count('network.maxConnections', given.maxConnections, DEFAULT_MAX_CONNECTIONS),
     connectTimeoutMs: count('network.connectTimeoutMs', given.connectTimeoutMs, DEFAULT_CONNECT_TIMEOUT_MS),
+    readTimeoutMs: count('network.readTimeoutMs', given.readTimeoutMs, DEFAULT_READ_TIMEOUT_MS),
+    maxBodyBytes: count('network.maxBodyBytes', given.maxBodyBytes, DEFAULT_MAX_BODY_BYTES),
   });
 }
 
@@ -70,6 +78,8 @@ interface Rules {
   readonly lookup: Lookup;
   readonly maxConnections: number;
   readonly connectTimeoutMs: number;
+  readonly readTimeoutMs: number;
+  readonly maxBodyBytes: number;
 }
 
 /** One rule of a policy; what is in it is this file's business. */
@@ -99,6 +109,8 @@ export class NetworkPolicy {
     lookup: () => [],
     maxConnections: DEFAULT_MAX_CONNECTIONS,
     connectTimeoutMs: DEFAULT_CONNECT_TIMEOUT_MS,
+    readTimeoutMs: DEFAULT_READ_TIMEOUT_MS,
+    maxBodyBytes: DEFAULT_MAX_BODY_BYTES,
   });
 
   readonly #hosts: readonly HostEntry[];
@@ -106,6 +118,8 @@ export class NetworkPolicy {
   readonly lookup: Lookup;
   readonly maxConnections: number;
   readonly connectTimeoutMs: number;
+  readonly readTimeoutMs: number;
+  readonly maxBodyBytes: number;
 
   constructor(rules: Rules) {
     this.#hosts = rules.hosts;
@@ -113,6 +127,8 @@ export class NetworkPolicy {
     this.lookup = rules.lookup;
     this.maxConnections = rules.maxConnections;
     this.connectTimeoutMs = rules.connectTimeoutMs;
+    this.readTimeoutMs = rules.readTimeoutMs;
+    this.maxBodyBytes = rules.maxBodyBytes;
     Object.freeze(this);
   }
 
