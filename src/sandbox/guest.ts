@@ -5,6 +5,7 @@ import { ComponentError, describeValue, GloveportError, messageOf, poisonedBy } 
 import { exportsFacade, type GuestExports } from './exports.ts';
 import type { Profile } from '../metering/profile.ts';
 import type { Isolate, Usage } from './isolation.ts';
+import { Server } from './serve.ts';
 
 /** `ready` for a call, in the middle of one, `poisoned` by what stopped it, or `disposed` of. */
 export type GuestState = 'ready' | 'running' | 'poisoned' | 'disposed';
@@ -27,6 +28,11 @@ export class Guest<Exports extends object = Record<string, unknown>> {
   readonly #entry: string | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => this.abort(this.#signal?.reason);
+  readonly #server = new Server(async (request, respond) => {
+    this.#checkUsable();
+    if (this.#isolate.handle === undefined) throw new GloveportError('UNSUPPORTED_FEATURE', 'serve() works only with inline isolation');
+    await this.#isolate.handle(request, respond);
+  });
   #started = false;
   #disposed = false;
 
@@ -104,6 +110,24 @@ export class Guest<Exports extends object = Record<string, unknown>> {
     const exitCode = await this.#exitCode(this.#entry);
     await this.#isolate.delivered(startedAt);
     return { exitCode, stdout: this.stdout, stderr: this.stderr };
+  }
+
+  /**
+   * Has the guest handle an HTTP request, by the `wasi:http/incoming-handler` that it exports: as one call, with the limits of one. Requests that overlap wait
+   * for each other, in the order in which they came. The response is there as soon as the guest gives it; its body, and the request's, flow while the guest
+   * goes on, at the pace of who reads. A body that breaks off errors its stream with what the response would have been rejected with.
+   *
+   * When `request.signal` is aborted, or the response's body cancelled, the guest finds both bodies closed, and goes on. A body that the guest does not read is
+   * left unread. Trailers and informational responses are dropped.
+   * @throws GloveportError QUEUE_FULL when 1 000 requests wait already; INVALID_ARGUMENT for what is no Request, has a body that was read, or more than 1 000
+   * headers or 64 KiB of them; FUNCTION_NOT_FOUND; else as {@link call}, after which the guest is stopped.
+   * @throws ComponentError with an `error-code` of wasi:http as payload: the guest's own, `HTTP-response-incomplete` for a response that the guest did not
+   * give or not finish, `HTTP-response-body-size` for one that is not as long as it says. The guest stays usable.
+   * @throws the reason of `request.signal`.
+   */
+  async serve(request: Request): Promise<Response> {
+    this.#checkUsable();
+    return await this.#server.serve(request);
   }
 
   /** Takes capabilities back, also for what is open already; THREADING is settled when a guest is loaded. @throws GloveportError INVALID_OPTION for an unknown one. */

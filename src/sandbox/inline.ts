@@ -5,6 +5,7 @@ import { describeValue, GloveportError, limitExceeded } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { Meter } from '../metering/meter.ts';
 import type { Profile } from '../metering/profile.ts';
+import type { Respond, ServedRequest } from '../wasi/http/serving.ts';
 import { WasiHost } from '../wasi/host.ts';
 import { mapImports } from '../wasi/imports.ts';
 import type { InputFeed } from '../wasi/standard-input.ts';
@@ -87,6 +88,18 @@ class InlineIsolate implements Isolate {
     const target = this.#function(name);
     const checked = target.check(args);
     return this.#meter.run(() => target.invoke(checked));
+  }
+
+  async handle(request: ServedRequest, respond: Respond): Promise<void> {
+    const target = this.#function('wasi:http/incoming-handler#handle');
+    await this.#meter.runAsync(async () => {
+      const args = this.#wasi.incoming(request, respond);
+      try {
+        await target.invokeAsync(target.check(args));
+      } finally {
+        for (const argument of args) argument.close();
+      }
+    });
   }
 
   async delivered(startedAt: number): Promise<void> {

@@ -3,6 +3,7 @@ import type { Program } from '../component/program.ts';
 import type { GloveportError } from '../errors.ts';
 import type { Usage as MeterUsage } from '../metering/meter.ts';
 import type { Profile } from '../metering/profile.ts';
+import type { Respond, ServedRequest } from '../wasi/http/serving.ts';
 import type { Policy } from './options.ts';
 import type { ResourceClasses } from './resources.ts';
 
@@ -32,6 +33,11 @@ export interface Isolate {
   call(name: string, args: readonly unknown[]): Promise<unknown>;
   /** The same without waiting; absent where the guest runs on another thread. */
   callSync?(name: string, args: readonly unknown[]): unknown;
+  /**
+   * Calls `wasi:http/incoming-handler#handle`, which answers through `respond` at most once. Absent where the guest is not on this thread.
+   * @throws GloveportError as {@link call}.
+   */
+  handle?(request: ServedRequest, respond: Respond): Promise<void>;
   /**
    * Waits until the output of a call that has ended is with who takes it.
    * @param startedAt when the call began, by `performance.now()`.

@@ -74,6 +74,7 @@ export async function loading(sandbox: Sandbox): Promise<void> {
   await using guest = await sandbox.load(await compile(bytes));
   exactly<unknown>()(await guest.call('anything', 1, 'two', 3n));
   exactly<RunResult>()(await guest.run());
+  exactly<Response>()(await guest.serve(new Request('http://guest.example/')));
   exactly<Usage>()(guest.usage);
   exactly<'ready' | 'running' | 'poisoned' | 'disposed'>()(guest.state);
   using same: Guest = guest;
