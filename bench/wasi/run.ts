@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
-const PARTS = ['files', 'calls', 'streams'];
+const PARTS = ['files', 'calls', 'streams', 'http'];
 
 const wanted = process.argv.slice(2);
 const { node, v8 } = process.versions;
