@@ -1,4 +1,4 @@
-// Writes into README.md what code decides: tables from the constants, the example from the file that a test runs. `--check` writes nothing and
+// Writes into README.md what code decides: tables from the constants, the examples from files that a test runs. `--check` writes nothing and
 // fails where the README says something else.
 import { readFile, writeFile } from 'node:fs/promises';
 import { Cap, type CapabilityName, capabilityNames, hasDangerousCapabilities } from '../src/capabilities.ts';
@@ -9,7 +9,8 @@ const README = new URL('../README.md', import.meta.url);
 const SECTIONS: Record<string, () => string | Promise<string>> = {
   capabilities: capabilityTable,
   limits: limitTable,
-  example,
+  example: () => code('example.ts'),
+  policy: () => code('policy.ts'),
 };
 
 const OPENS: Record<CapabilityName, string> = {
@@ -61,8 +62,8 @@ async function limitTable(): Promise<string> {
   return table(['limit', 'meaning', 'default', 'restrictive', 'permissive'], rows);
 }
 
-async function example(): Promise<string> {
-  const source = await readFile(new URL('../guest-examples/example.ts', import.meta.url), 'utf8');
+async function code(file: string): Promise<string> {
+  const source = await readFile(new URL(`../guest-examples/${file}`, import.meta.url), 'utf8');
   return `\`\`\`ts\n${source.slice(source.indexOf('import '))}\`\`\``;
 }
 

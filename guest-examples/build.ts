@@ -21,10 +21,12 @@ interface Recipe {
 const { devDependencies, overrides } = manifest;
 const QUICKJS = `jco ${devDependencies['@bytecodealliance/jco']}, componentize-qjs ${overrides['componentize-qjs']}`;
 const STARLING = `jco ${devDependencies['@bytecodealliance/jco']}, StarlingMonkey`;
+const WASM_TOOLS = `jco ${devDependencies['@bytecodealliance/jco']}`;
 const WABT = `wabt ${devDependencies.wabt}`;
 
 const RECIPES = {
   'text-tools': { source: 'text-tools/', tool: QUICKJS, build: quickjsComponent },
+  'hello-http': { source: 'hello-http/hello-http.wat', tool: WASM_TOOLS, build: textComponent },
   witness: { source: 'witness/witness.wat', tool: WABT, build: textModule },
   spin: { source: 'hostile/spin.wat', tool: WABT, build: textModule },
   'stack-bomb': { source: 'hostile/stack-bomb.wat', tool: WABT, build: textModule },
@@ -152,6 +154,12 @@ async function cCommand(file: URL): Promise<Uint8Array> {
   } finally {
     await rm(output, { force: true });
   }
+}
+
+// Components have a text format of their own, which comes with jco.
+async function textComponent(file: URL): Promise<Uint8Array> {
+  const { parse } = await import('@bytecodealliance/jco');
+  return new Uint8Array(await parse(await readFile(file, 'utf8')));
 }
 
 async function textModule(file: URL): Promise<Uint8Array> {

@@ -22,6 +22,10 @@ export class Report {
     line('used', `${(fuel / 1e6).toFixed(2)} M fuel, ${(peakMemoryBytes / 2 ** 20).toFixed(1)} MiB at the peak, ${wallMs.toFixed(1)} ms`);
   }
 
+  note(text: string): void {
+    line('', text);
+  }
+
   /** States what happened, and fails the tour when it is not what was claimed. */
   claim(what: string, actual: unknown, expected: unknown): void {
     const text = show(actual);

@@ -1,7 +1,11 @@
-// The tour: six steps, each a real guest under a real policy, each checking what it claims. `npm start` builds the package and the guests and
+// The tour: seven steps, each a real guest under a real policy, each checking what it claims. `npm start` builds the package and the guests and
 // runs it; the exit code is 1 when any step did not do what it says.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { Cap, ComponentError, compile, limits, memoryDirectory, Sandbox, type Usage } from 'gloveport';
 import { guest as build } from './build.ts';
+import { nodeHandler } from './node-handler.ts';
 import { php, ruby } from './programs.ts';
 import { codeOf, Report } from './report.ts';
 import type { TextTools } from './text-tools/types.ts';
@@ -15,6 +19,7 @@ const STEPS: Record<string, Step> = {
   '4. A file is there for who was granted it': files,
   '5. Ruby and PHP, large programs that know nothing of sandboxes': languages,
   '6. Clocks, randomness and environment': surroundings,
+  '7. A guest serves HTTP': serving,
 };
 
 const HOST = {
@@ -164,6 +169,24 @@ async function surroundings(report: Report): Promise<void> {
   report.claim('eight random bytes, twice, differ', within.get('random') !== (await look(Cap.RANDOM)).get('random'), true);
   report.claim('LANG', within.get('LANG'), 'C');
   report.used(used.at(-1) as Usage);
+}
+
+async function serving(report: Report): Promise<void> {
+  await using guest = await new Sandbox({ grant: Cap.NONE }).load(await build('hello-http'));
+  report.granted("nothing: it is Node's server that listens, and the host that calls");
+
+  const server = createServer(nodeHandler(guest)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const get = async (): Promise<string> => await (await fetch(`http://127.0.0.1:${port}/`)).text();
+  report.claim('a request', await get(), 'hello');
+  const started = performance.now();
+  const answers = await Promise.all(Array.from({ length: 500 }, get));
+  report.claim('500 requests at once, all answered', answers.filter((answer) => answer === 'hello').length, 500);
+  report.note(`${Math.round((500 / (performance.now() - started)) * 1_000)} requests in a second, most of it Node's own fetch and server`);
+  report.used(guest.usage);
+  server.close();
+  server.closeAllConnections();
 }
 
 // Ruby and PHP keep more memory than most plugins need, and starting them takes more than a plugin's call.

@@ -1,8 +1,14 @@
 // The guests themselves: they build, their builds are kept, and none lies around unused.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { guest, guestNames } from '../guest-examples/build.ts';
 import { greet } from '../guest-examples/example.ts';
+import { runOver } from '../guest-examples/policy.ts';
+import { ruby } from '../guest-examples/programs.ts';
 
 const cache = new URL('../node_modules/.cache/gloveport/guests/', import.meta.url);
 
@@ -27,6 +33,24 @@ describe('every guest', () => {
     expect(before).not.toEqual([]);
     expect(await times()).toEqual(before);
   });
+});
+
+test("the README's policy holds: what is denied is not read, and said", async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'gloveport-policy-'));
+  mkdirSync(join(directory, 'sub'));
+  writeFileSync(join(directory, 'plan.txt'), 'water the plants');
+  writeFileSync(join(directory, 'sub', 'secret.key'), 'the secret');
+  const script = `
+    puts File.read('/files/plan.txt')
+    File.write('/tmp/note', 'mine')
+    puts File.read('/tmp/note')
+    ['/files/sub/secret.key', '/files/../plan.txt'].each { |path| begin; puts File.read(path); rescue SystemCallError; puts 'no'; end }
+    begin; File.write('/files/plan.txt', 'gone'); rescue SystemCallError; puts 'no'; end`;
+  const result = await runOver(fileURLToPath(ruby), directory, ['ruby', '--disable-gems', '-e', script]);
+  expect(result).toMatchObject({ exitCode: 0, stdout: 'water the plants\nmine\nno\nno\nno\n' });
+  expect(result.refused).toContain('filesystem.open /files/sub/secret.key');
+  expect(readFileSync(join(directory, 'plan.txt'), 'utf8')).toBe('water the plants');
+  rmSync(directory, { recursive: true });
 });
 
 test("the README's example does what it shows", async () => {

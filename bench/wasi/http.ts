@@ -2,16 +2,15 @@
 // turns by this one over connections that stay open. Not quite like for like: Gloveport meters the guest and holds it to its limits, jco does not.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createNetServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parse } from '@bytecodealliance/jco';
-import { starlingGuest } from '../../guest-examples/build.ts';
+import { guest, starlingGuest } from '../../guest-examples/build.ts';
 import { Cap, compile, Sandbox } from '../../src/index.ts';
-import { nodeHandler } from '../../test/support/node-handler.ts';
+import { nodeHandler } from '../../guest-examples/node-handler.ts';
 import { median } from '../metering/statistics.ts';
 
 const ROUNDS = 7;
@@ -135,7 +134,7 @@ async function main(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'gloveport-bench-'));
   try {
     const guests = {
-      text: await parse(await readFile(new URL('../../test/wasi/hello-http.wat', import.meta.url), 'utf8')),
+      text: await guest('hello-http'),
       JavaScript: await starlingGuest(new URL('../../test/wasi/http-guest/', import.meta.url), 'exports'),
     };
     const table: Record<string, Row> = {};

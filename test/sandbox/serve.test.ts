@@ -1,22 +1,19 @@
-// Guests that serve HTTP, asked by Requests of the Fetch API and through Node's own server.
-import { readFile } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { parse } from '@bytecodealliance/jco';
 import { describe, expect, test } from 'vitest';
 import { guest as exampleGuest, starlingGuest } from '../../guest-examples/build.ts';
 import { Cap, ComponentError, compile, type Guest, Sandbox, type SandboxOptions } from '../../src/index.ts';
 import { MAX_WAITING_REQUESTS } from '../../src/sandbox/serve.ts';
 import { MAX_FIELDS } from '../../src/wasi/http/fields.ts';
 import { CONTENT_BUFFER_BYTES } from '../../src/wasi/http/outgoing-content.ts';
-import { nodeHandler } from '../support/node-handler.ts';
+import { nodeHandler } from '../../guest-examples/node-handler.ts';
 import { wat } from '../support/wat.ts';
 import { serve, until } from '../wasi/http.ts';
 
 const module = await compile(await starlingGuest(new URL('../wasi/http-guest/', import.meta.url), 'exports'));
 const web = await compile(await starlingGuest(new URL('../wasi/web-guest/', import.meta.url), 'events'));
-const hello = await compile(await parse(await readFile(new URL('../wasi/hello-http.wat', import.meta.url), 'utf8')));
+const hello = await compile(await exampleGuest('hello-http'));
 
 const load = (options: SandboxOptions = {}, of = module): Promise<Guest> => new Sandbox({ grant: Cap.CONSOLE | Cap.TIME | Cap.RANDOM, ...options }).load(of);
 const ask = (path: string, init?: RequestInit): Request => new Request(`http://guest.example:81${path}`, init);

@@ -225,7 +225,7 @@ export class OutputStream extends Stream {
   splice(source: InputStream, length: bigint): bigint {
     const permit = BigInt(this.#permit());
     const bytes = permit === 0n ? NOTHING : source.read(length < permit ? length : permit);
-    if (bytes.length > 0) this.#put(bytes.slice());
+    if (bytes.length > 0) this.#put(new Uint8Array(bytes));
     return BigInt(bytes.length);
   }
 
