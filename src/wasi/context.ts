@@ -174,7 +174,9 @@ export class WasiContext {
     this.#open.delete(closable);
   }
 
+  /** Ends the guest's host: nothing is granted any more, and nothing stays open. */
   closeAll(): void {
+    this.#grants = 0;
     for (const closable of [...this.#open.keys()]) closeQuietly(closable);
   }
 

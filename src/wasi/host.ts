@@ -129,7 +129,7 @@ export class WasiHost {
     this.#context.revoke(mask);
   }
 
-  /** Closes everything that is open on the host for this guest. What the guest still holds answers 'bad-descriptor'. */
+  /** Closes everything that is open on the host for this guest, and grants nothing any more. */
   dispose(): void {
     this.#context.closeAll();
   }

@@ -437,4 +437,69 @@ describe('an observer', () => {
     ]);
     context.closeAll();
   });
+
+  // Each use with what has to be there before it; what it gives is the failure.
+  const USES: Readonly<Record<string, (guest: SocketGuest) => Promise<() => unknown> | (() => unknown)>> = {
+    'create-tcp-socket': (guest) => () => guest.tcp(),
+    'tcp-bind': (guest) => {
+      const [socket, { network }] = [guest.tcp(), guest];
+      return () => socket.startBind(network, loopback('ipv4', 0));
+    },
+    'tcp-connect': async (guest) => {
+      const address = (await guest.listener()).localAddress();
+      const [socket, { network }] = [guest.tcp(), guest];
+      return () => socket.startConnect(network, address);
+    },
+    'tcp-listen': (guest) => {
+      const socket = guest.tcp();
+      guest.bind(socket, loopback('ipv4', 0));
+      return () => socket.startListen();
+    },
+    'tcp-accept': async (guest) => {
+      const listener = await guest.listener();
+      await guest.connect(guest.tcp(), listener.localAddress());
+      await guest.ready(listener);
+      return () => listener.accept();
+    },
+    'create-udp-socket': (guest) => () => guest.udp(),
+    'udp-bind': (guest) => {
+      const [socket, { network }] = [guest.udp(), guest];
+      return () => socket.startBind(network, loopback('ipv4', 0));
+    },
+    'udp-connect': (guest) => {
+      const socket = bound(guest, 'ipv4');
+      return () => socket.stream(loopback('ipv4', 9));
+    },
+    'udp-send': (guest) => {
+      const [, stream] = bound(guest, 'ipv4').stream(undefined);
+      stream.checkSend();
+      return () => stream.send([{ data: new Uint8Array(1), remoteAddress: loopback('ipv4', 9) }]);
+    },
+    'resolve-addresses': (guest) => {
+      const { network } = guest;
+      return () => guest.wasi['wasi:sockets/ip-name-lookup'].resolveAddresses(network, 'a.example');
+    },
+  };
+  const ENDS: Readonly<Record<string, (guest: SocketGuest) => void>> = {
+    'takes NETWORK back': (guest) => guest.host.revoke(Cap.NETWORK),
+    'disposes of the guest': (guest) => guest.host.dispose(),
+  };
+
+  test.each(Object.keys(ENDS).flatMap((end) => Object.keys(USES).map((use) => [end, use] as const)))(
+    'that %s at %s prevents that very use',
+    async (end, use) => {
+      const before = openDescriptors();
+      const lookup = vi.fn(() => ['127.0.0.1']);
+      const network = { ...EVERYTHING, hosts: ['127.0.0.1:*', { host: 'a.example:1', allowPrivate: true }], lookup };
+      const guest: SocketGuest = new SocketGuest(network, {}, ALL | Cap.NETWORK, ({ operation }) => {
+        if (operation === `sockets.${use}`) ENDS[end]?.(guest);
+      });
+      const attempt = await USES[use]?.(guest);
+      expect(thrownBy(() => attempt?.())).toBe('access-denied');
+      expect(lookup).not.toHaveBeenCalled();
+      // Before anything is disposed of: nothing was made.
+      await expect.poll(openDescriptors).toBeLessThanOrEqual(before);
+      guest[Symbol.dispose]();
+    },
+  );
 });

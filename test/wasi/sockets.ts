@@ -3,6 +3,7 @@ import type { InputStream, OutputStream } from '../../src/wasi/component/io.ts';
 import type { TcpSocket, UdpSocket } from '../../src/wasi/component/sockets.ts';
 import { Cap } from '../../src/capabilities.ts';
 import type { Limits } from '../../src/limits.ts';
+import type { AccessObserver } from '../../src/wasi/context.ts';
 import type { WasiHost } from '../../src/wasi/host.ts';
 import { type NetworkOptions, resolveNetwork } from '../../src/wasi/network/policy.ts';
 import { ALL, makeHost, RecordingControl } from './support.ts';
@@ -38,8 +39,8 @@ export class SocketGuest implements Disposable {
   readonly host: WasiHost;
   readonly wasi: ReturnType<WasiHost['component']>;
 
-  constructor(network: NetworkOptions = EVERYTHING, limits: Partial<Limits> = {}, grants: number = ALL | Cap.NETWORK) {
-    this.host = makeHost({ grants, network: resolveNetwork(network), limits }, this.control).host;
+  constructor(network: NetworkOptions = EVERYTHING, limits: Partial<Limits> = {}, grants: number = ALL | Cap.NETWORK, onAccess?: AccessObserver) {
+    this.host = makeHost({ grants, network: resolveNetwork(network), limits, onAccess }, this.control).host;
     this.wasi = this.host.component();
   }
 

@@ -26,10 +26,11 @@ export function describeEndpoint({ address, port }: Endpoint): Readonly<Record<s
   return { address: formatAddress(address), port };
 }
 
-/** Reports that the guest wants to do `operation` there, and fails with `access-denied` unless it may. */
-export function demand(context: WasiContext, operation: string, allowed: boolean, endpoint: Endpoint): void {
-  if (context.observed) context.report(Cap.NETWORK, `sockets.${operation}`, allowed, describeEndpoint(endpoint));
-  if (!allowed) fail('access-denied');
+/** Reports that the guest wants to do `operation`, with what `detail` says of it, and fails with `access-denied` unless it may. */
+export function demand(context: WasiContext, operation: string, allowed: boolean, detail: () => Readonly<Record<string, unknown>>): void {
+  if (context.observed) context.report(Cap.NETWORK, `sockets.${operation}`, allowed, detail());
+  // Who is told may take the grant back, or dispose of the guest.
+  if (!allowed || !context.allows(Cap.NETWORK)) fail('access-denied');
 }
 
 /**

@@ -1,5 +1,4 @@
 // One name on its way to addresses, for wasi:sockets/ip-name-lookup.
-import { Cap } from '../../capabilities.ts';
 import { isInstance } from '../../errors.ts';
 import type { WasiContext } from '../context.ts';
 import { contains, type IpAddress, parseAddress, prefixOf } from '../network/addresses.ts';
@@ -7,6 +6,7 @@ import { type Host, hostText, parseHost } from '../network/hosts.ts';
 import type { Network } from '../network/network.ts';
 import { NetworkError } from '../network/resolver.ts';
 import { Signal } from '../waiting.ts';
+import { demand } from './endpoint.ts';
 import { type ErrorCode, fail, failForNow } from './errors.ts';
 
 const MAPPED = prefixOf('::ffff:0:0/96');
@@ -28,8 +28,7 @@ export class OpenLookup {
     if (host === undefined) fail('invalid-argument');
     const allowed = network.permitsLookup(host);
     const detail = { name: hostText(host) };
-    context.report(Cap.NETWORK, OPERATION, allowed, detail);
-    if (!allowed) fail('access-denied');
+    demand(context, OPERATION, allowed, () => detail);
     return new OpenLookup(context, network, host, detail);
   }
 
@@ -44,7 +43,7 @@ export class OpenLookup {
   /** The next address, none at the end. */
   next(): IpAddress | undefined {
     if (!this.#network.granted) fail('access-denied');
-    if (this.#failure === 'access-denied') this.#context.report(Cap.NETWORK, OPERATION, false, this.#detail);
+    if (this.#failure === 'access-denied') demand(this.#context, OPERATION, false, () => this.#detail);
     if (this.#failure !== undefined) fail(this.#failure);
     if (this.#addresses === undefined) failForNow(this.#context);
     return this.#addresses.shift();
@@ -62,4 +61,4 @@ export class OpenLookup {
   }
 }
 
-const OPERATION = 'sockets.resolve-addresses';
+const OPERATION = 'resolve-addresses';

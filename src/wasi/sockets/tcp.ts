@@ -1,7 +1,6 @@
 // One TCP socket as wasi:sockets has it, over node:net: its states, and what of Node stands behind each. Addresses are permitted here, before anything of the
 // host is touched.
 import * as net from 'node:net';
-import { Cap } from '../../capabilities.ts';
 import type { WasiContext } from '../context.ts';
 import { formatAddress, isUnspecified } from '../network/addresses.ts';
 import type { Network } from '../network/network.ts';
@@ -57,8 +56,7 @@ export class OpenTcp {
 
   /** Fails with `access-denied` without NETWORK, and with `new-socket-limit` when the guest has as many sockets as it may. */
   static open(context: WasiContext, network: Network, family: Family): OpenTcp {
-    context.report(Cap.NETWORK, 'sockets.create-tcp-socket', network.granted, { family });
-    if (!network.granted) fail('access-denied');
+    demand(context, 'create-tcp-socket', network.granted, () => ({ family }));
     return OpenTcp.#make(context, network, family, DEFAULT_OPTIONS) ?? fail('new-socket-limit');
   }
 
@@ -91,7 +89,7 @@ export class OpenTcp {
     checkFamily(local, this.family);
     checkUnicast(local);
     const mayListen = this.#network.permitsListen('tcp', local.address, local.port);
-    demand(this.#context, 'tcp-bind', mayListen || (this.#network.granted && isUnspecified(local.address) && local.port === 0), local);
+    demand(this.#context, 'tcp-bind', mayListen || (this.#network.granted && isUnspecified(local.address) && local.port === 0), () => describeEndpoint(local));
     if (net.BoundSocket === undefined) fail('not-supported');
     try {
       this.#bound = new net.BoundSocket({ host: formatAddress(local.address), port: local.port, ipv6Only: this.family === 6 });
@@ -113,7 +111,7 @@ export class OpenTcp {
     this.#context.chargeCalls(OPEN_CALLS);
     checkRemote(remote, this.family);
     checkUnicast(remote);
-    demand(this.#context, 'tcp-connect', this.#network.permitsSocket('tcp', remote.address, remote.port), remote);
+    demand(this.#context, 'tcp-connect', this.#network.permitsSocket('tcp', remote.address, remote.port), () => describeEndpoint(remote));
     const buffers = { receive: this.options.receiveBuffer, send: this.options.sendBuffer };
     const options: net.SocketConstructorOpts & { highWaterMark: number } = { allowHalfOpen: true, highWaterMark: buffers.receive, handle: this.#bound };
     const socket = new net.Socket(options);
@@ -151,7 +149,8 @@ export class OpenTcp {
   startListen(): void {
     this.#expect('bound');
     this.#context.chargeCalls(OPEN_CALLS);
-    demand(this.#context, 'tcp-listen', this.#network.granted && this.#mayListen, this.#local as Endpoint);
+    const local = this.#local as Endpoint;
+    demand(this.#context, 'tcp-listen', this.#network.granted && this.#mayListen, () => describeEndpoint(local));
     const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, highWaterMark: this.options.receiveBuffer });
     server.on('connection', (socket) => this.#arrived(socket));
     server.on('listening', () => this.ready.notify());
@@ -181,7 +180,7 @@ export class OpenTcp {
     const next = this.#accepted.shift();
     if (next === undefined) failForNow(this.#context);
     this.#context.chargeCalls(OPEN_CALLS);
-    this.#context.report(Cap.NETWORK, 'sockets.tcp-accept', true, next.#remote && describeEndpoint(next.#remote));
+    demand(this.#context, 'tcp-accept', this.#network.granted, () => (next.#remote ? describeEndpoint(next.#remote) : {}));
     return [next, next.#connection as Connection];
   }
 

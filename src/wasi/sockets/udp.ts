@@ -1,12 +1,11 @@
 // One UDP socket as wasi:sockets has it, over node:dgram: its states, and bounded queues of datagrams both ways. Addresses are permitted here, before anything
 // of the host is touched; what comes from where the guest may not send is not shown to it, unless the policy lets it listen.
 import * as dgram from 'node:dgram';
-import { Cap } from '../../capabilities.ts';
 import type { WasiContext } from '../context.ts';
 import { formatAddress, isUnspecified } from '../network/addresses.ts';
 import type { Network } from '../network/network.ts';
 import { Signal } from '../waiting.ts';
-import { checkFamily, checkRemote, demand, type Endpoint, endpointOf, type Family, sameEndpoint } from './endpoint.ts';
+import { checkFamily, checkRemote, demand, describeEndpoint, type Endpoint, endpointOf, type Family, sameEndpoint } from './endpoint.ts';
 import { codeOfError, type ErrorCode, fail } from './errors.ts';
 
 export interface Datagram {
@@ -55,8 +54,7 @@ export class OpenUdp {
 
   /** Fails with `access-denied` without NETWORK, and with `new-socket-limit` when the guest has as many sockets as it may. */
   static open(context: WasiContext, network: Network, family: Family): OpenUdp {
-    context.report(Cap.NETWORK, 'sockets.create-udp-socket', network.granted, { family });
-    if (!network.granted) fail('access-denied');
+    demand(context, 'create-udp-socket', network.granted, () => ({ family }));
     let made: OpenUdp | undefined;
     const release = network.admit(() => made?.close());
     if (release === undefined) fail('new-socket-limit');
@@ -80,7 +78,7 @@ export class OpenUdp {
     this.#context.chargeCalls(OPEN_CALLS);
     checkFamily(local, this.family);
     const mayListen = this.#network.permitsListen('udp', local.address, local.port);
-    demand(this.#context, 'udp-bind', mayListen || (this.#network.granted && isUnspecified(local.address) && local.port === 0), local);
+    demand(this.#context, 'udp-bind', mayListen || (this.#network.granted && isUnspecified(local.address) && local.port === 0), () => describeEndpoint(local));
     if (!this.#context.keepBytes(this.receiveBuffer)) fail('out-of-memory');
     this.#reserved = this.receiveBuffer;
     try {
@@ -108,7 +106,7 @@ export class OpenUdp {
     this.#context.chargeCalls(OPEN_CALLS);
     if (remote !== undefined) {
       checkRemote(remote, this.family);
-      demand(this.#context, 'udp-connect', this.#network.permitsSocket('udp', remote.address, remote.port), remote);
+      demand(this.#context, 'udp-connect', this.#network.permitsSocket('udp', remote.address, remote.port), () => describeEndpoint(remote));
     }
     if (this.#remote !== undefined) this.#reopen();
     if (remote !== undefined) this.#connect(remote);
@@ -144,7 +142,7 @@ export class OpenUdp {
     const remote = this.#remote ?? to;
     if (remote === undefined || (to !== undefined && !sameEndpoint(remote, to))) fail('invalid-argument');
     if (data.length > MAX_DATAGRAM_BYTES[this.family]) fail('datagram-too-large');
-    demand(this.#context, 'udp-send', this.#network.permitsSocket('udp', remote.address, remote.port), remote);
+    demand(this.#context, 'udp-send', this.#network.permitsSocket('udp', remote.address, remote.port), () => describeEndpoint(remote));
     this.#context.chargeBytes(data.length);
     if (!this.#context.keepBytes(data.length)) fail('out-of-memory');
     this.#sending += 1;
