@@ -10,7 +10,7 @@ import { limits } from '../../src/limits.ts';
 import type { InputStream, IoError, OutputStream } from '../../src/wasi/component/io.ts';
 import type { TcpSocket } from '../../src/wasi/component/sockets.ts';
 import { WasiContext } from '../../src/wasi/context.ts';
-import { Connection } from '../../src/wasi/sockets/connection.ts';
+import { Connection, SOCKET_OPTIONS } from '../../src/wasi/sockets/connection.ts';
 import { type Address, EVERYTHING, FAMILIES, ipv4, ipv6, loopback, mapped, SocketGuest, unspecified } from './sockets.ts';
 import { ALL, openDescriptors, RecordingControl, stopOf, thrownBy } from './support.ts';
 
@@ -19,6 +19,11 @@ const servers: { close(): void }[] = [];
 afterEach(() => {
   for (const server of servers.splice(0)) server.close();
 });
+
+/** One of the event loop, with what it closes at its end. */
+async function turn(): Promise<void> {
+  for (let half = 0; half < 2; half += 1) await new Promise((resolve) => setImmediate(resolve));
+}
 
 /** A server of this process on 127.0.0.1. */
 async function serve(onConnection: (socket: Socket) => void): Promise<{ server: Server; port: number; address: Address }> {
@@ -257,8 +262,8 @@ describe('options of a TCP socket', () => {
       [(value) => socket.setKeepAliveInterval(value), () => socket.keepAliveInterval(), most, 32_767n * SECOND],
       [(value) => socket.setKeepAliveCount(Number(value)), () => socket.keepAliveCount(), 1n, 1],
       [(value) => socket.setKeepAliveCount(Number(value)), () => socket.keepAliveCount(), 2n ** 32n - 1n, 127],
-      [(value) => socket.setReceiveBufferSize(value), () => socket.receiveBufferSize(), 1n, 1_024n],
-      [(value) => socket.setReceiveBufferSize(value), () => socket.receiveBufferSize(), 0x10000n, 0x10000n],
+      [(value) => socket.setReceiveBufferSize(value), () => socket.receiveBufferSize(), 1n, 65_536n],
+      [(value) => socket.setReceiveBufferSize(value), () => socket.receiveBufferSize(), 0x10001n, 0x10001n],
       [(value) => socket.setReceiveBufferSize(value), () => socket.receiveBufferSize(), most, 1_048_576n],
       [(value) => socket.setSendBufferSize(value), () => socket.sendBufferSize(), 1n, 1_024n],
       [(value) => socket.setSendBufferSize(value), () => socket.sendBufferSize(), most, 1_048_576n],
@@ -362,19 +367,72 @@ describe('a connection', () => {
     const { port } = await serve((socket) => socket.write(flood));
     const context = new WasiContext(ALL, limits.default, new RecordingControl());
     const before = context.hostBytesLeft();
-    const socket = createConnection({ port, host: '127.0.0.1', highWaterMark: 32_768 } as object as { port: number });
+    const socket = createConnection({ ...SOCKET_OPTIONS, port, host: '127.0.0.1' });
     let closed = 0;
-    const connection = Connection.take(context, socket, { receive: 32_768, send: 16_384 }, () => (closed += 1));
-    expect(before - context.hostBytesLeft()).toBe(32_768 + 65_536 + 16_384);
-    await expect.poll(() => socket.readableLength).toBeGreaterThan(0);
+    const connection = Connection.take(context, socket, { receive: 80_000, send: 16_384 }, () => (closed += 1));
+    const reserved = 80_000 + 65_536 + 16_384;
+    expect(before - context.hostBytesLeft()).toBe(reserved);
+    let read = 0;
     for (let round = 0; round < 20; round += 1) {
-      await delay(5);
-      expect(socket.readableLength).toBeLessThanOrEqual(32_768 + 65_536);
-      if (round % 4 === 3) expect(connection?.input.read(50_000)?.length).toBeGreaterThan(0);
+      await expect.poll(() => socket.readableLength).toBeGreaterThan(0);
+      await delay(1);
+      expect(socket.bytesRead - read).toBeLessThanOrEqual(80_000 + 65_536);
+      expect(socket.readableLength).toBeLessThanOrEqual(65_536);
+      const bytes = connection?.input.read(1 << 20) ?? [];
+      expect(bytes.length).toBeGreaterThan(0);
+      read += bytes.length;
     }
     connection?.destroy();
     connection?.destroy();
-    expect([before - context.hostBytesLeft(), closed]).toEqual([0, 1]);
+    expect([before - context.hostBytesLeft(), closed]).toEqual([reserved, 1]);
+    await once(socket, 'close');
+    expect(before - context.hostBytesLeft()).toBe(0);
+  });
+
+  test('keeps what comes in tiny packets in one piece, and not as Node gives it out', async () => {
+    const send = (socket: Socket, packets: number): void => {
+      if (packets > 0) socket.write('x', () => setImmediate(send, socket, packets - 1));
+    };
+    const { port } = await serve((socket) => send(socket.setNoDelay(), 1_000));
+    const socket = createConnection({ ...SOCKET_OPTIONS, port, host: '127.0.0.1' });
+    const context = new WasiContext(ALL, limits.default, new RecordingControl());
+    const connection = Connection.take(context, socket, { receive: 65_536, send: 65_536 }, () => {});
+    await expect.poll(() => socket.bytesRead).toBe(1_000);
+    await delay(1);
+    expect([socket.readableLength, connection?.input.read(10_000)?.length]).toEqual([0, 1_000]);
+    connection?.destroy();
+  });
+
+  test.each([
+    [5, 5],
+    [5, 100],
+    [65_536, 65_536],
+    [200_000, 60_000],
+  ])('of %d bytes that is at its end before %d of them are read comes to that end', async (size, limit) => {
+    const { address } = await serve((socket) => socket.end(new Uint8Array(size)));
+    using guest = new SocketGuest();
+    const [input] = await guest.connect(guest.tcp(), address);
+    await delay(10);
+    let received = 0;
+    const read = async (): Promise<void> => {
+      for (;;) received += (await guest.run(() => input.blockingRead(BigInt(limit)))).length;
+    };
+    expect(await read().catch((error) => error)).toEqual({ tag: 'closed' });
+    expect(received).toBe(size);
+  });
+
+  test('permits fewer writes the smaller they are, since each is more than its bytes to the host, and none of nothing counts', async () => {
+    const { address } = await serve(() => {});
+    using guest = new SocketGuest();
+    const [, output] = await guest.connect(guest.tcp(), address);
+    const { units } = guest.control;
+    for (let count = 0; count < 1_000; count += 1) output.write(new Uint8Array());
+    expect([output.checkWrite(), guest.control.units]).toEqual([65_536n, units]);
+    let writes = 0;
+    for (; output.checkWrite() > 0n; writes += 1) output.write(new Uint8Array(1));
+    expect(writes).toBe(Math.ceil(65_536 / 513));
+    await guest.run(() => output.blockingFlush());
+    expect(output.checkWrite()).toBe(65_536n);
   });
 
   test('that does not fit into hostBytes is out of memory, and one that just does is not', async () => {
@@ -385,7 +443,7 @@ describe('a connection', () => {
     using short = new SocketGuest(EVERYTHING, { hostBytes: needed - 1 });
     expect(await short.connect(short.tcp(), address).catch((error) => error)).toBe('out-of-memory');
     const socket = short.tcp();
-    socket.setReceiveBufferSize(1_024n);
+    socket.setSendBufferSize(65_535n);
     await short.connect(socket, address);
   });
 
@@ -405,9 +463,12 @@ describe('a connection', () => {
       const streams = await guest.connect(socket, address);
       await end(socket, streams);
       for (const resource of [...streams, socket]) resource[Symbol.dispose]();
+      // Node has it until then.
+      await turn();
       const refused = guest.tcp();
       expect(await guest.connect(refused, loopback('ipv4', 1)).catch((error) => error)).toBe('connection-refused');
       refused[Symbol.dispose]();
+      await turn();
     }
   });
 
@@ -446,6 +507,7 @@ describe('a connection', () => {
     expect(Buffer.from(input.read(100n)).toString()).toBe(' words');
     expect(thrownBy(() => input.read(1n))).toMatchObject({ tag: 'last-operation-failed' });
     socket[Symbol.dispose]();
+    await turn();
     await guest.connect(guest.tcp(), address);
   });
 

@@ -3,7 +3,7 @@ import { GloveportError } from '../../errors.ts';
 import type { WasiContext } from '../context.ts';
 import { ipv4, ipv6, type IpAddress, partsOf } from '../network/addresses.ts';
 import type { Network } from '../network/network.ts';
-import type { Connection } from '../sockets/connection.ts';
+import { CHUNK_BYTES, type Connection } from '../sockets/connection.ts';
 import type { Endpoint, Family } from '../sockets/endpoint.ts';
 import { codeOfFailure, type ErrorCode, fail } from '../sockets/errors.ts';
 import { OpenLookup } from '../sockets/lookup.ts';
@@ -32,7 +32,7 @@ interface OutgoingDatagram {
 }
 
 /** What `set-receive-buffer-size` and `set-send-buffer-size` are clamped to. */
-const MIN_TCP_BUFFER_BYTES = 1024;
+const MIN_SEND_BUFFER_BYTES = 1024;
 const MAX_BUFFER_BYTES = 1024 * 1024;
 /** What Linux takes for times, in seconds, and the number of probes of keep-alive. */
 const MAX_KEEP_ALIVE_SECONDS = 32_767;
@@ -153,7 +153,7 @@ export class TcpSocket extends Resource {
   }
 
   setReceiveBufferSize(value: bigint): void {
-    this.#tcp.options.receiveBuffer = clamp(value, MIN_TCP_BUFFER_BYTES, MAX_BUFFER_BYTES);
+    this.#tcp.options.receiveBuffer = clamp(value, CHUNK_BYTES, MAX_BUFFER_BYTES);
   }
 
   sendBufferSize(): bigint {
@@ -161,7 +161,7 @@ export class TcpSocket extends Resource {
   }
 
   setSendBufferSize(value: bigint): void {
-    this.#tcp.options.sendBuffer = clamp(value, MIN_TCP_BUFFER_BYTES, MAX_BUFFER_BYTES);
+    this.#tcp.options.sendBuffer = clamp(value, MIN_SEND_BUFFER_BYTES, MAX_BUFFER_BYTES);
   }
 
   subscribe(): Pollable {

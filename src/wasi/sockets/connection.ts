@@ -1,23 +1,29 @@
-// One TCP connection over node:net: its two directions as a source and a target of streams. It reads ahead and holds back no more than was reserved for it;
-// events of the host only set state and wake who waits.
+// One TCP connection over node:net: its two directions as a source and a target of streams. It reads ahead and holds back no more than was reserved for it,
+// in whatever pieces that comes or is written; events of the host only set state and wake who waits.
 import type { Socket } from 'node:net';
 import { CLOSED, type InputSource, type OutputTarget } from '../component/io.ts';
 import type { WasiContext } from '../context.ts';
 import { Signal } from '../waiting.ts';
+import { ByteQueue } from './byte-queue.ts';
 import { codeOfError, type ErrorCode, failureOf } from './errors.ts';
 import { type Endpoint, endpointOf } from './endpoint.ts';
 
-/** Bytes that Node reads at once, on top of those that it reads ahead. */
-const CHUNK_BYTES = 64 * 1024;
+/** Bytes that Node reads at once at most, and keeps until there is room for them. */
+export const CHUNK_BYTES = 64 * 1024;
+/** Bytes of Node's own for what is written at once, be it a single byte, until it is sent. */
+const WRITE_BYTES = 512;
 /** Calls of the system that one read or write of a connection is charged for. */
 const IO_CALLS = 5;
 /** Milliseconds that a connection whose guest has dropped it may take to send what it was given. */
 const LINGER_MS = 10_000;
 
+/** What the sockets of connections are made with. Node's own buffer holds one chunk, after which it stops to read. */
+export const SOCKET_OPTIONS = Object.freeze({ allowHalfOpen: true, highWaterMark: 1 });
+
 export interface ConnectionBuffers {
-  /** Bytes that are read ahead. */
+  /** Bytes that are read ahead, at least {@link CHUNK_BYTES}. */
   readonly receive: number;
-  /** Bytes that are taken and not yet sent. */
+  /** Bytes that are taken and not yet sent, with Node's own for each write. */
   readonly send: number;
 }
 
@@ -29,22 +35,24 @@ export class Connection {
   readonly #context: WasiContext;
   readonly #socket: Socket;
   readonly #buffers: ConnectionBuffers;
-  readonly #receivable: Signal = new Signal(() => this.#receivedAll || this.#failure !== undefined || this.#socket.readableLength > 0);
+  readonly #receivable: Signal = new Signal(() => this.#receivedAll || this.#failure !== undefined || this.#received.length > 0);
   readonly #sendable: Signal = new Signal(() => this.#sendingEnded || this.#failure !== undefined || this.#permit() > 0);
   readonly #onClosed: () => void;
+  readonly #received: ByteQueue;
+  #unsent = 0;
   #local: Endpoint | undefined;
   #remote: Endpoint | undefined;
   #failure: ErrorCode | undefined;
   #receivedAll = false;
   #sendingEnded = false;
   #flushing = false;
-  #discarding = false;
   #dropped = false;
-  #reserved = true;
+  #released = false;
+  #closed = false;
 
   /**
-   * Takes over `socket`, whose high water mark is that of `buffers`, connected or about to be, and calls `onClosed` once when it was let go of
-   * and nothing of it is left.
+   * Takes over `socket`, made with {@link SOCKET_OPTIONS}, connected or about to be, and calls `onClosed` once when it was let go of and has nothing more
+   * to send. What it reserved is given back when Node has let go of it, too.
    * Undefined when the guest's host has no room for `buffers`; the socket is destroyed then.
    */
   static take(context: WasiContext, socket: Socket, buffers: ConnectionBuffers, onClosed: () => void): Connection | undefined {
@@ -58,13 +66,14 @@ export class Connection {
     this.#socket = socket;
     this.#buffers = buffers;
     this.#onClosed = onClosed;
+    this.#received = new ByteQueue(buffers.receive);
     this.input = { ready: this.#receivable, read: (limit) => this.#read(limit) };
     this.output = {
       ready: this.#sendable,
       permit: () => this.#checkedPermit(),
       write: (bytes) => this.#write(bytes),
       flush: () => {
-        this.#flushing = this.#socket.writableLength > 0;
+        this.#flushing = this.#unsent > 0;
       },
     };
     this.#learnEnds();
@@ -79,8 +88,7 @@ export class Connection {
       this.#notify();
     });
     socket.on('readable', () => {
-      // Node sees the end only when something asks for more.
-      if (socket.readableLength === 0) socket.read();
+      this.#readAhead();
       this.#notify();
     });
     socket.on('end', () => {
@@ -88,6 +96,7 @@ export class Connection {
       this.#notify();
     });
     socket.on('close', () => {
+      this.#closed = true;
       this.#receivedAll = true;
       this.#sendingEnded = true;
       this.#notify();
@@ -116,7 +125,7 @@ export class Connection {
   /** Nothing more is to be read, and what was read ahead is given up. */
   endReceiving(): void {
     this.#receivedAll = true;
-    this.#discarding = true;
+    this.#received.clear();
     this.#socket.removeAllListeners('readable');
     this.#socket.pause();
     while (this.#socket.read() !== null);
@@ -143,7 +152,7 @@ export class Connection {
 
   /** Lets go of it: what was written is sent as long as the other end takes it in time. */
   close(): void {
-    if (this.#socket.connecting || this.#socket.destroyed || this.#socket.writableLength === 0) {
+    if (this.#socket.connecting || this.#socket.destroyed || this.#unsent === 0) {
       this.destroy();
       return;
     }
@@ -166,23 +175,28 @@ export class Connection {
   }
 
   #read(limit: number): Uint8Array | undefined {
-    // Asked for more than its high water mark, Node would raise that.
-    const length = this.#discarding ? 0 : Math.min(limit, this.#socket.readableLength, this.#buffers.receive);
-    const bytes: Uint8Array | null = length > 0 ? this.#socket.read(length) : null;
-    if (bytes === null) {
+    const bytes = this.#received.take(limit);
+    if (bytes.length === 0) {
       if (this.#failure !== undefined) throw failureOf(this.#failure);
-      return this.#receivedAll ? undefined : NOTHING;
+      return this.#receivedAll ? undefined : bytes;
     }
+    this.#readAhead();
     this.#context.chargeCalls(IO_CALLS);
     this.#context.chargeBytes(bytes.length);
     return bytes;
   }
 
+  // Takes over the chunk that Node has read, as soon as there is room for it. All of it: only then does Node read on, or see the end.
+  #readAhead(): void {
+    if (this.#received.length > 0 && this.#received.length + this.#socket.readableLength > this.#buffers.receive) return;
+    const chunk: Uint8Array | null = this.#socket.read();
+    if (chunk !== null) this.#received.push(chunk);
+  }
+
   #permit(): number {
-    const waiting = this.#socket.writableLength;
-    if (this.#flushing && waiting > 0) return 0;
+    if (this.#flushing && this.#unsent > 0) return 0;
     this.#flushing = false;
-    return Math.max(0, this.#buffers.send - waiting);
+    return Math.max(0, this.#buffers.send - this.#unsent);
   }
 
   #checkedPermit(): number {
@@ -192,9 +206,15 @@ export class Connection {
   }
 
   #write(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
     this.#context.chargeCalls(IO_CALLS);
     this.#context.chargeBytes(bytes.length);
-    this.#socket.write(bytes, () => this.#sendable.notify());
+    const held = bytes.length + WRITE_BYTES;
+    this.#unsent += held;
+    this.#socket.write(bytes, () => {
+      this.#unsent -= held;
+      this.#sendable.notify();
+    });
   }
 
   #learnEnds(): void {
@@ -209,15 +229,15 @@ export class Connection {
   }
 
   #release(): void {
-    if (!this.#reserved) return;
-    this.#reserved = false;
-    this.#context.giveBack(reservedFor(this.#buffers));
+    if (this.#released) return;
+    this.#released = true;
     this.#onClosed();
+    const giveBack = (): void => this.#context.giveBack(reservedFor(this.#buffers));
+    if (this.#closed) giveBack();
+    else this.#socket.once('close', giveBack);
   }
 }
 
 function reservedFor({ receive, send }: ConnectionBuffers): number {
   return receive + CHUNK_BYTES + send;
 }
-
-const NOTHING = new Uint8Array();

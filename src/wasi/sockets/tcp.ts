@@ -5,7 +5,7 @@ import type { WasiContext } from '../context.ts';
 import { formatAddress, isUnspecified } from '../network/addresses.ts';
 import type { Network } from '../network/network.ts';
 import { Signal } from '../waiting.ts';
-import { Connection } from './connection.ts';
+import { Connection, SOCKET_OPTIONS } from './connection.ts';
 import { checkFamily, checkRemote, checkUnicast, demand, describeEndpoint, type Endpoint, type Family } from './endpoint.ts';
 import { codeOfError, type ErrorCode, fail, failForNow } from './errors.ts';
 
@@ -113,7 +113,7 @@ export class OpenTcp {
     checkUnicast(remote);
     demand(this.#context, 'tcp-connect', this.#network.permitsSocket('tcp', remote.address, remote.port), () => describeEndpoint(remote));
     const buffers = { receive: this.options.receiveBuffer, send: this.options.sendBuffer };
-    const options: net.SocketConstructorOpts & { highWaterMark: number } = { allowHalfOpen: true, highWaterMark: buffers.receive, handle: this.#bound };
+    const options: net.SocketConstructorOpts = { ...SOCKET_OPTIONS, handle: this.#bound };
     const socket = new net.Socket(options);
     this.#bound = undefined;
     this.#state = 'connect-started';
@@ -151,7 +151,7 @@ export class OpenTcp {
     this.#context.chargeCalls(OPEN_CALLS);
     const local = this.#local as Endpoint;
     demand(this.#context, 'tcp-listen', this.#network.granted && this.#mayListen, () => describeEndpoint(local));
-    const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, highWaterMark: this.options.receiveBuffer });
+    const server = net.createServer({ ...SOCKET_OPTIONS, pauseOnConnect: true });
     server.on('connection', (socket) => this.#arrived(socket));
     server.on('listening', () => this.ready.notify());
     server.on('error', (error) => {
