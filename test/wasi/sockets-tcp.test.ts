@@ -701,6 +701,58 @@ describe('the host', () => {
     expect(stopOf(() => guest.tcp())).toBe('HANDLES_EXCEEDED');
   });
 
+  // What can be done again and again without the event loop; each time, Node has something to close.
+  const CHURNS: Readonly<Record<string, (guest: SocketGuest) => (() => void) | Promise<() => void>>> = {
+    'binding and dropping TCP sockets': (guest) => () => {
+      using socket = guest.tcp();
+      socket.startBind(guest.network, loopback('ipv4', 0));
+    },
+    'failing to bind a TCP socket': async (guest) => {
+      const address = (await guest.listener()).localAddress();
+      const socket = guest.tcp();
+      return () => {
+        const failure = thrownBy(() => socket.startBind(guest.network, address));
+        if (failure !== 'address-in-use') throw failure;
+      };
+    },
+    'connecting and dropping': (guest) => () => {
+      using socket = guest.tcp();
+      socket.startConnect(guest.network, loopback('ipv4', 1));
+    },
+    'listening and dropping': (guest) => () => {
+      using socket = guest.tcp();
+      guest.bind(socket, loopback('ipv4', 0));
+      socket.startListen();
+    },
+    'binding and dropping UDP sockets': (guest) => () => {
+      using socket = guest.udp();
+      socket.startBind(guest.network, loopback('ipv4', 0));
+    },
+    'changing the other end of a UDP socket': (guest) => {
+      const socket = guest.udp();
+      guest.bind(socket, loopback('ipv4', 0));
+      socket.stream(loopback('ipv4', 9));
+      return () => {
+        for (const stream of socket.stream(loopback('ipv4', 9))) stream[Symbol.dispose]();
+      };
+    },
+  };
+
+  test.each(Object.entries(CHURNS))('lets the event loop turn between %s as often as it may have connections', async (_what, make) => {
+    using guest = new SocketGuest({ ...EVERYTHING, maxConnections: 8 });
+    const churn = await make(guest);
+    await turn();
+    for (let round = 0; round < 3; round += 1) {
+      const { length } = guest.control.sleeps;
+      for (let count = 0; count < 8; count += 1) churn();
+      expect(guest.control.sleeps).toHaveLength(length);
+      expect(thrownBy(churn)).toBe('new-socket-limit');
+      // The guest of this test cannot be suspended for a time alone.
+      expect(guest.control.sleeps.slice(length)).toEqual([0]);
+      await turn();
+    }
+  });
+
   test('charges for what it does', async () => {
     using guest = new SocketGuest();
     const { here, there } = await guest.pair();

@@ -17,6 +17,7 @@ export class Network {
   // For addresses that were given out, the entries by whose names.
   readonly #looked = new Map<string, Set<HostEntry>>();
   #connections = 0;
+  #closing = 0;
 
   constructor(context: WasiContext, policy: NetworkPolicy) {
     this.#context = context;
@@ -107,6 +108,24 @@ export class Network {
       this.#context.letGo(closable);
       stopWatching();
     };
+  }
+
+  /** Counts something of the host's that was closed, and that Node holds until the event loop has turned. */
+  closing(): void {
+    this.#closing += 1;
+    setImmediate(() => {
+      this.#closing -= 1;
+    });
+  }
+
+  /**
+   * Whether the guest may make something that will have to be closed: not when as many things are being closed as it may have connections, or opening and
+   * closing in one turn of the event loop would fill the host. The loop is let turn then: a guest that can be suspended will be, and makes its call again.
+   */
+  awaitRoom(): boolean {
+    if (this.#closing < this.#policy.maxConnections) return true;
+    this.#context.control.wait(0);
+    return false;
   }
 
   // Whether sockets can do anything with `address`, which is remembered where that is because of `name`.

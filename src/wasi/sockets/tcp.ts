@@ -56,6 +56,7 @@ export class OpenTcp {
 
   /** Fails with `access-denied` without NETWORK, and with `new-socket-limit` when the guest has as many sockets as it may. */
   static open(context: WasiContext, network: Network, family: Family): OpenTcp {
+    if (!network.awaitRoom()) fail('new-socket-limit');
     demand(context, 'create-tcp-socket', network.granted, () => ({ family }));
     return OpenTcp.#make(context, network, family, DEFAULT_OPTIONS) ?? fail('new-socket-limit');
   }
@@ -88,12 +89,14 @@ export class OpenTcp {
     this.#context.chargeCalls(OPEN_CALLS);
     checkFamily(local, this.family);
     checkUnicast(local);
+    if (!this.#network.awaitRoom()) fail('new-socket-limit');
     const mayListen = this.#network.permitsListen('tcp', local.address, local.port);
     demand(this.#context, 'tcp-bind', mayListen || (this.#network.granted && isUnspecified(local.address) && local.port === 0), () => describeEndpoint(local));
     if (net.BoundSocket === undefined) fail('not-supported');
     try {
       this.#bound = new net.BoundSocket({ host: formatAddress(local.address), port: local.port, ipv6Only: this.family === 6 });
     } catch (error) {
+      this.#network.closing();
       fail(codeOfError(error));
     }
     this.#local = { address: local.address, port: this.#bound.address().port };
@@ -223,6 +226,7 @@ export class OpenTcp {
   }
 
   #end(endConnection: (connection: Connection) => void): void {
+    if (this.#state !== 'unbound' && this.#state !== 'closed') this.#network.closing();
     this.#state = 'closed';
     for (const socket of this.#accepted.splice(0)) socket.abort('connection-aborted');
     this.#server?.close();

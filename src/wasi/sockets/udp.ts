@@ -54,6 +54,7 @@ export class OpenUdp {
 
   /** Fails with `access-denied` without NETWORK, and with `new-socket-limit` when the guest has as many sockets as it may. */
   static open(context: WasiContext, network: Network, family: Family): OpenUdp {
+    if (!network.awaitRoom()) fail('new-socket-limit');
     demand(context, 'create-udp-socket', network.granted, () => ({ family }));
     let made: OpenUdp | undefined;
     const release = network.admit(() => made?.close());
@@ -77,6 +78,7 @@ export class OpenUdp {
     if (this.#state !== 'unbound') fail(this.#state === 'bind-started' ? 'concurrency-conflict' : 'invalid-state');
     this.#context.chargeCalls(OPEN_CALLS);
     checkFamily(local, this.family);
+    if (!this.#network.awaitRoom()) fail('new-socket-limit');
     const mayListen = this.#network.permitsListen('udp', local.address, local.port);
     demand(this.#context, 'udp-bind', mayListen || (this.#network.granted && isUnspecified(local.address) && local.port === 0), () => describeEndpoint(local));
     if (!this.#context.keepBytes(this.receiveBuffer)) fail('out-of-memory');
@@ -104,14 +106,16 @@ export class OpenUdp {
   associate(remote: Endpoint | undefined): number {
     if (this.#state !== 'bound') fail('invalid-state');
     this.#context.chargeCalls(OPEN_CALLS);
+    if (this.#remote !== undefined && !this.#network.awaitRoom()) fail('new-socket-limit');
     if (remote !== undefined) {
       checkRemote(remote, this.family);
       demand(this.#context, 'udp-connect', this.#network.permitsSocket('udp', remote.address, remote.port), () => describeEndpoint(remote));
     }
+    // The streams of before end also when this fails half-way.
+    this.#association += 1;
     if (this.#remote !== undefined) this.#reopen();
     if (remote !== undefined) this.#connect(remote);
     this.#failure = undefined;
-    this.#association += 1;
     return this.#association;
   }
 
@@ -201,16 +205,16 @@ export class OpenUdp {
     socket.on('message', (data, { address, port }) => {
       if (socket === this.#socket) this.#arrived(data, endpointOf(address, port));
     });
+    this.#socket = socket;
     try {
       if (socket.bindSync === undefined) fail('not-supported');
       const { port } = socket.bindSync({ address: formatAddress(local.address), port: local.port });
       if (this.#hopLimit !== DEFAULT_HOP_LIMIT) socket.setTTL(this.#hopLimit);
       this.#local = { address: local.address, port };
     } catch (error) {
-      socket.close();
+      this.#shut();
       fail(typeof error === 'string' ? (error as ErrorCode) : codeOfError(error));
     }
-    this.#socket = socket;
   }
 
   #connect(remote: Endpoint): void {
@@ -241,8 +245,10 @@ export class OpenUdp {
   }
 
   #shut(): void {
-    this.#socket?.close();
+    if (this.#socket === undefined) return;
+    this.#socket.close();
     this.#socket = undefined;
+    this.#network.closing();
   }
 
   #arrived(data: Uint8Array, from: Endpoint | undefined): void {
