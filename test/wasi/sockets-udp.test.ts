@@ -5,7 +5,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Cap } from '../../src/capabilities.ts';
 import { limits } from '../../src/limits.ts';
-import { type IncomingDatagramStream, type OutgoingDatagramStream, socketInterfaces, type UdpSocket } from '../../src/wasi/component/sockets.ts';
+import {
+  type IncomingDatagramStream,
+  type OutgoingDatagramStream,
+  type ResolveAddressStream,
+  socketInterfaces,
+  type UdpSocket,
+} from '../../src/wasi/component/sockets.ts';
 import { type Access, WasiContext } from '../../src/wasi/context.ts';
 import { Network } from '../../src/wasi/network/network.ts';
 import { type NetworkOptions, resolveNetwork } from '../../src/wasi/network/policy.ts';
@@ -384,6 +390,48 @@ describe('names', () => {
   ] as const)('fail with %s', async (code, lookup) => {
     using guest = new SocketGuest({ ...NAMES, lookup });
     await expect(guest.resolve('a.example')).rejects.toBe(code);
+  });
+
+  test.each([
+    ['NETWORK is taken back', (guest: SocketGuest) => guest.host.revoke(Cap.NETWORK)],
+    ['the guest is disposed of', (guest: SocketGuest) => guest.host.dispose()],
+    ['they are dropped', (_guest: SocketGuest, streams: ResolveAddressStream[]) => streams.map((stream) => stream[Symbol.dispose]())],
+  ])('that wait for their turn are not asked for any more when %s', async (_when, end) => {
+    const ends: (() => void)[] = [];
+    const lookup = vi.fn(() => new Promise<string[]>((resolve) => ends.push(() => resolve(['1.1.1.1']))));
+    using guest = new SocketGuest({ ...NAMES, lookup });
+    const { network } = guest;
+    const { resolveAddresses } = guest.wasi['wasi:sockets/ip-name-lookup'];
+    const streams = Array.from({ length: 20 }, (_, index) => resolveAddresses(network, `secret-${index}.example`));
+    expect(lookup).toHaveBeenCalledTimes(4);
+    end(guest, streams);
+    for (const answer of ends) answer();
+    await delay(1);
+    expect(lookup).toHaveBeenCalledTimes(4);
+  });
+
+  test('fail for a guest that waits for one when NETWORK is taken back', async () => {
+    using guest = new SocketGuest({ ...NAMES, lookup: () => new Promise<string[]>(() => {}) });
+    const stream = guest.wasi['wasi:sockets/ip-name-lookup'].resolveAddresses(guest.network, 'a.example');
+    const waiting = guest.ready(stream);
+    guest.host.revoke(Cap.NETWORK);
+    await waiting;
+    expect(thrownBy(() => stream.resolveNextAddress())).toBe('access-denied');
+  });
+
+  test('are up to 260 before the event loop turns, also when each is dropped at once, and localhost is none of them', async () => {
+    using guest = new SocketGuest({ ...NAMES, lookup: () => ['1.1.1.1'] });
+    const { network } = guest;
+    const attempt = (name: string): unknown => {
+      using stream = guest.wasi['wasi:sockets/ip-name-lookup'].resolveAddresses(network, name);
+      return thrownBy(() => stream.resolveNextAddress()) ?? 'an address';
+    };
+    for (let round = 0; round < 2; round += 1) {
+      for (let count = 0; count < 260; count += 1) expect(attempt(`n${count}.example`)).toBe('would-block');
+      for (let count = 0; count < 10; count += 1) expect(attempt('over.example')).toBe('temporary-resolver-failure');
+      expect(attempt('localhost')).toBe('an address');
+      await delay(1);
+    }
   });
 });
 

@@ -312,7 +312,7 @@ export class ResolveAddressStream extends Resource {
   readonly #lookup: OpenLookup;
 
   constructor(context: WasiContext, lookup: OpenLookup) {
-    super(context);
+    super(context, () => lookup.close());
     this.#context = context;
     this.#lookup = lookup;
   }

@@ -22,7 +22,7 @@ export class Network {
   constructor(context: WasiContext, policy: NetworkPolicy) {
     this.#context = context;
     this.#policy = policy;
-    this.#resolver = new Resolver(policy.lookup, policy.connectTimeoutMs);
+    this.#resolver = new Resolver(policy.lookup, policy.connectTimeoutMs, () => this.granted);
   }
 
   /** Milliseconds for establishing a connection. */
@@ -69,15 +69,19 @@ export class Network {
   }
 
   /**
-   * The addresses of `host`, for sockets: {@link permitsSocket} knows them from then on. Addresses that no entry would permit, at whatever port, are left out. Rejects as {@link resolve} does.
+   * The addresses of `host`, for sockets: {@link permitsSocket} knows them from then on. Addresses that no entry would permit, at whatever port, are left out.
+   * Throws or rejects as {@link resolve} does, also when `giveUp` is aborted.
    */
-  async lookup(host: Host): Promise<readonly IpAddress[]> {
+  lookup(host: Host, giveUp?: AbortController): readonly IpAddress[] | Promise<readonly IpAddress[]> {
     if (!this.permitsLookup(host)) throw new NetworkError('access-denied');
     if (typeof host !== 'string') return [host];
-    const found = await this.#resolver.resolve(host);
-    const vetted = found.filter((address) => this.granted && this.#vet(host, address));
-    if (vetted.length === 0) throw new NetworkError('access-denied');
-    return vetted;
+    const vet = (found: readonly IpAddress[]): readonly IpAddress[] => {
+      const vetted = found.filter((address) => this.granted && this.#vet(host, address));
+      if (vetted.length === 0) throw new NetworkError('access-denied');
+      return vetted;
+    };
+    const found = this.#resolver.resolve(host, giveUp);
+    return found instanceof Promise ? found.then(vet) : vet(found);
   }
 
   /** Whether a socket may be connected, or a datagram sent, to `address`: by itself, or because this guest looked it up for a permitted name. */

@@ -26,28 +26,42 @@ export const systemLookup: Lookup = async (hostname) => (await systemResolve(hos
 const MAX_ADDRESSES = 64;
 /** Lookups of one guest at a time: the system's resolver has few threads, for all of the process. */
 const MAX_LOOKUPS = 4;
-/** Lookups of one guest that wait for those; one more fails. */
-const MAX_WAITING = 256;
+/** Those of one guest, with those that wait for their turn or were given up a moment ago; one more fails. */
+const MAX_PENDING = 260;
 
 /** The lookups of one guest. */
 export class Resolver {
   readonly #lookup: Lookup;
   readonly #timeoutMs: number;
+  readonly #mayAsk: () => boolean;
   readonly #waiting = new Set<() => void>();
   #running = 0;
+  #pending = 0;
 
-  constructor(lookup: Lookup, timeoutMs: number) {
+  /** @param mayAsk is asked again at the moment when a lookup has its turn. */
+  constructor(lookup: Lookup, timeoutMs: number, mayAsk: () => boolean) {
     this.#lookup = lookup;
     this.#timeoutMs = timeoutMs;
+    this.#mayAsk = mayAsk;
   }
 
-  /** The addresses of `name`, at least one. Rejects with a {@link NetworkError}, `timeout` included. */
-  async resolve(name: string): Promise<readonly IpAddress[]> {
+  /**
+   * The addresses of `name`, at least one: those of `localhost` at once, others by a promise, which rejects with a {@link NetworkError}, `timeout` included,
+   * or with the reason for which `giveUp` is aborted. A name whose lookup was given up before its turn is not looked up.
+   * @throws NetworkError `temporary-resolver-failure` when too many are pending.
+   */
+  resolve(name: string, giveUp: AbortController = new AbortController()): readonly IpAddress[] | Promise<readonly IpAddress[]> {
     if (name === 'localhost') return LOCALHOST;
-    const expiry = new AbortController();
-    const timer = setTimeout(() => expiry.abort(new NetworkError('timeout')), this.#timeoutMs).unref();
+    // Nothing is made for those beyond: a guest can ask many times before the event loop comes to end a single one.
+    if (this.#pending >= MAX_PENDING) throw new NetworkError('temporary-resolver-failure');
+    return this.#resolve(name, giveUp);
+  }
+
+  async #resolve(name: string, giveUp: AbortController): Promise<readonly IpAddress[]> {
+    this.#pending += 1;
+    const timer = setTimeout(() => giveUp.abort(new NetworkError('timeout')), this.#timeoutMs).unref();
     try {
-      const found = await Promise.race([this.#inTurn(name, expiry.signal), whenAborted(expiry.signal)]);
+      const found = await Promise.race([this.#inTurn(name, giveUp.signal), whenAborted(giveUp.signal)]);
       if (!Array.isArray(found)) throw new NetworkError('permanent-resolver-failure');
       const addresses = found.slice(0, MAX_ADDRESSES).flatMap((text) => (typeof text === 'string' ? (parseAddress(text) ?? []) : []));
       if (addresses.length === 0) throw new NetworkError('name-unresolvable');
@@ -56,14 +70,17 @@ export class Resolver {
       throw isInstance(error, NetworkError) ? error : new NetworkError(codeOf(error));
     } finally {
       clearTimeout(timer);
+      this.#pending -= 1;
     }
   }
 
-  // A lookup that nobody waits for any more keeps its place until it ends: it cannot be cancelled.
-  async #inTurn(name: string, expiry: AbortSignal): Promise<unknown> {
+  // A lookup that runs while nobody waits for it any more keeps its place until it ends: it cannot be cancelled.
+  async #inTurn(name: string, givenUp: AbortSignal): Promise<unknown> {
     if (this.#running < MAX_LOOKUPS) this.#running += 1;
-    else await this.#turn(expiry);
+    else await this.#turn(givenUp);
     try {
+      givenUp.throwIfAborted();
+      if (!this.#mayAsk()) throw new NetworkError('access-denied');
       return await this.#lookup(name);
     } finally {
       const [next] = this.#waiting;
@@ -72,17 +89,16 @@ export class Resolver {
     }
   }
 
-  #turn(expiry: AbortSignal): Promise<void> {
-    if (this.#waiting.size >= MAX_WAITING) throw new NetworkError('temporary-resolver-failure');
+  #turn(givenUp: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const take = (): void => {
         this.#waiting.delete(take);
         resolve();
       };
       this.#waiting.add(take);
-      expiry.addEventListener('abort', () => {
+      givenUp.addEventListener('abort', () => {
         this.#waiting.delete(take);
-        reject(expiry.reason as NetworkError);
+        reject(givenUp.reason as NetworkError);
       });
     });
   }

@@ -1,4 +1,5 @@
 // One name on its way to addresses, for wasi:sockets/ip-name-lookup.
+import { Cap } from '../../capabilities.ts';
 import { isInstance } from '../../errors.ts';
 import type { WasiContext } from '../context.ts';
 import { contains, type IpAddress, parseAddress, prefixOf } from '../network/addresses.ts';
@@ -18,6 +19,8 @@ export class OpenLookup {
   readonly #context: WasiContext;
   readonly #network: Network;
   readonly #detail: Readonly<Record<string, unknown>>;
+  readonly #giveUp = new AbortController();
+  readonly #stopWatching: () => void;
   #addresses: IpAddress[] | undefined;
   #failure: ErrorCode | undefined;
 
@@ -36,7 +39,8 @@ export class OpenLookup {
     this.#context = context;
     this.#network = network;
     this.#detail = detail;
-    if (typeof host === 'string') void this.#resolve(host);
+    this.#stopWatching = context.onRevoke(Cap.NETWORK, () => this.close());
+    if (typeof host === 'string') this.#resolve(host);
     else this.#addresses = [host];
   }
 
@@ -49,14 +53,36 @@ export class OpenLookup {
     return this.#addresses.shift();
   }
 
-  async #resolve(name: string): Promise<void> {
+  /** Gives it up, and wakes who waits for it: a name that nobody was asked for yet stays in the box. */
+  close(): void {
+    this.#stopWatching();
+    this.#giveUp.abort(new NetworkError('access-denied'));
+  }
+
+  #resolve(name: string): void {
     try {
-      const found = await this.#network.lookup(name);
-      this.#addresses = found.filter((address) => !contains(MAPPED, address));
-      if (this.#addresses.length === 0) this.#failure = 'name-unresolvable';
+      const found = this.#network.lookup(name, this.#giveUp);
+      if (found instanceof Promise) {
+        found.then(
+          (addresses) => this.#found(addresses),
+          (error) => this.#fail(error),
+        );
+      } else {
+        this.#found(found);
+      }
     } catch (error) {
-      this.#failure = isInstance(error, NetworkError) ? error.code : 'unknown';
+      this.#fail(error);
     }
+  }
+
+  #found(addresses: readonly IpAddress[]): void {
+    this.#addresses = addresses.filter((address) => !contains(MAPPED, address));
+    if (this.#addresses.length === 0) this.#failure = 'name-unresolvable';
+    this.ready.notify();
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = isInstance(error, NetworkError) ? error.code : 'unknown';
     this.ready.notify();
   }
 }
