@@ -163,6 +163,22 @@ describe.each(FAMILIES)('a UDP socket for %s', (family) => {
     expect(thrownBy(() => fresh.checkSend())).toBe('invalid-state');
   });
 
+  test('ends them also when it cannot be given another other end', () => {
+    const nowhere = family === 'ipv4' ? ipv4('255.255.255.255', 53) : ipv6([0xfe80, 0, 0, 0, 0, 0, 0, 1], 53);
+    using guest = new SocketGuest({ ...EVERYTHING, hosts: [{ host: '*:*', allowPrivate: true }] });
+    const socket = bound(guest, family);
+    for (const remote of [loopback(family, 9), undefined]) {
+      const [incoming, outgoing] = socket.stream(remote);
+      expect(thrownBy(() => socket.stream(nowhere))).toMatch(/^(?:access-denied|invalid-argument|remote-unreachable)$/);
+      expect([thrownBy(() => incoming.receive(1n)), thrownBy(() => outgoing.checkSend())]).toEqual(['invalid-state', 'invalid-state']);
+      expect(thrownBy(() => socket.remoteAddress())).toBe('invalid-state');
+    }
+    // What is not permitted changes nothing.
+    const [incoming] = socket.stream(undefined);
+    expect(thrownBy(() => socket.stream(mapped(1)))).toBe('invalid-argument');
+    expect(incoming.receive(1n)).toEqual([]);
+  });
+
   test('is told once that nobody is there', async () => {
     using guest = new SocketGuest();
     const [gone, socket] = [bound(guest, family), bound(guest, family)];
@@ -175,6 +191,17 @@ describe.each(FAMILIES)('a UDP socket for %s', (family) => {
 });
 
 describe('datagrams', () => {
+  test('that a guest looks for again and again, or for room for them, have the event loop turn now and then', () => {
+    using guest = new SocketGuest();
+    const [incoming, outgoing] = bound(guest, 'ipv4').stream(loopback('ipv4', 9));
+    const { sleeps } = guest.control;
+    for (let look = 0; look < 16; look += 1) expect([sleeps.length, incoming.receive(0n), incoming.receive(1n)]).toEqual([0, [], []]);
+    expect(sleeps).toEqual([0]);
+    send(outgoing, ...Array.from({ length: 64 }, () => ({ data: 'x' })));
+    for (let look = 0; look < 16; look += 1) expect([sleeps.length, outgoing.checkSend()]).toEqual([1, 0n]);
+    expect(sleeps).toEqual([0, 0]);
+  });
+
   test('are sent as many at once as were permitted, once', () => {
     using guest = new SocketGuest();
     const [, stream] = bound(guest, 'ipv4').stream(loopback('ipv4', 9));

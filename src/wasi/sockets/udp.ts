@@ -123,7 +123,10 @@ export class OpenUdp {
   receive(association: number, limit: number): Datagram[] {
     this.#expect(association);
     const taken = this.#received.splice(0, limit);
-    if (taken.length === 0 && limit > 0) this.#throwFailure();
+    if (taken.length === 0 && limit > 0) {
+      this.#throwFailure();
+      this.#context.lookedInVain();
+    }
     const bytes = taken.reduce((sum, { data }) => sum + data.length, 0);
     this.#receivedBytes -= bytes;
     this.#context.chargeCalls(1 + taken.length);
@@ -135,7 +138,9 @@ export class OpenUdp {
   permit(association: number): number {
     this.#expect(association);
     this.#throwFailure();
-    return MAX_DATAGRAMS - this.#sending;
+    const permitted = MAX_DATAGRAMS - this.#sending;
+    if (permitted === 0) this.#context.lookedInVain();
+    return permitted;
   }
 
   send(association: number, data: Uint8Array, to: Endpoint | undefined): void {
