@@ -228,6 +228,7 @@ const SPECIAL: readonly (readonly [kind: string, ...addresses: string[]])[] = [
   ['IPv4 translated', '::ffff:0:127.0.0.1', '::ffff:0:8.8.8.8'],
   ['IPv4 compatible', '::127.0.0.1', '::8.8.8.8'],
   ['NAT64', '64:ff9b::127.0.0.1', '64:ff9b::8.8.8.8', '64:ff9b:1::1', '64:ff9b:1:ffff::8.8.8.8'],
+  ["a cloud's own host", '168.63.129.16'],
   ['6to4', '2002:7f00:1::', '2002:808:808::1'],
   ['Teredo', '2001::1', '2001:0:ffff:ffff:ffff:ffff:80ff:fffe'],
   ['segment routing', '5f00::1'],
@@ -330,6 +331,20 @@ describe('an entry', () => {
     ['[::ffff:127.0.0.1]:80', '[::ffff:127.0.0.1]', 80, []],
     ['[64:ff9b::/96]:80', '[64:ff9b::8.8.8.8]', 80, SCHEMES],
     ['[64:ff9b::/96]:80', '[64:ff9b::10.0.0.1]', 80, []],
+    // A translator of one's own may read 10.0.0.1 in these, or anything else.
+    ['[64:ff9b:1::/48]:80', '[64:ff9b:1:a00:0:100:808:808]', 80, []],
+    ['[64:ff9b:1::/48]:80', '[64:ff9b:1::808:808]', 80, []],
+    ['[64:ff9b:1::808:808]:80', '[64:ff9b:1::808:808]', 80, []],
+    ['168.63.0.0/16:80', '168.63.129.16', 80, []],
+    ['168.63.129.16:80', '168.63.129.16', 80, SCHEMES],
+    // ISATAP, with both spellings of its identifier.
+    ['*:80', '[2a00:1::5efe:808:808]', 80, []],
+    ['*:80', '[2a00:1::200:5efe:808:808]', 80, []],
+    ['*:80', '[2a00:1::5eff:808:808]', 80, SCHEMES],
+    ['[2a00:1::/64]:80', '[2a00:1::5efe:808:808]', 80, SCHEMES],
+    ['[2a00:1::/64]:80', '[2a00:1::5efe:a00:1]', 80, []],
+    ['[2a00:1::/64]:80', '[2a00:1::300:5efe:a00:1]', 80, []],
+    ['[2002::/16]:80', '[2002:808:808::5efe:a00:1]', 80, []],
     ['[2002::/16]:80', '[2002:808:808::1]', 80, SCHEMES],
     ['[2002::/16]:80', '[2002:7f00:1::1]', 80, []],
     ['[2001::/32]:80', '[2001:0:1::f7f7:f7f7]', 80, SCHEMES],
@@ -351,6 +366,8 @@ describe('an entry', () => {
     expect(policy.permits('tcp', address('169.254.169.254'), 80)).toBe(true);
     expect(policy.permits('tcp', address('169.254.169.254'), 81)).toBe(false);
     expect(policy.permits('tcp', address('10.0.0.1'), 81)).toBe(true);
+    expect(policy.permits('tcp', address('64:ff9b:1::808:808'), 80)).toBe(true);
+    expect(policy.permitsResolved('http', 'a.example', 82, address('64:ff9b:1::808:808'))).toBe(false);
     expect(policy.permitsResolved('http', 'a.example', 80, address('127.0.0.1'))).toBe(true);
     expect(policy.permitsResolved('http', 'a.example', 82, address('127.0.0.1'))).toBe(false);
   });

@@ -67,7 +67,7 @@ export function contains(prefix: Prefix, address: IpAddress): boolean {
 
 /** Whether `address` is one that anybody on the internet may have, and that carries none of another kind in it. */
 export function isPublic(address: IpAddress): boolean {
-  return !SPECIAL.some((range) => contains(range, address));
+  return !SPECIAL.some((range) => contains(range, address)) && !CARRIERS.some(({ has }) => has(address));
 }
 
 export function isLoopback(address: IpAddress): boolean {
@@ -80,25 +80,31 @@ export function isUnspecified(address: IpAddress): boolean {
 
 /**
  * Whether `prefix`, in a policy, stands for `address`: it contains it, and it does not reach beyond any special range that the address is of. So
- * `0.0.0.0/0` names the whole of the public internet and nothing else, `10.0.0.0/8` the private network.
+ * `0.0.0.0/0` names the whole of the public internet and nothing else, `10.0.0.0/8` the private network. No prefix names an address behind a translator of
+ * which nobody knows where it puts the IPv4 address that it goes on to.
  */
 export function names(prefix: Prefix, address: IpAddress): boolean {
+  if (contains(LOCAL_NAT64, address)) return false;
   return contains(prefix, address) && SPECIAL.every((range) => !contains(range, address) || (prefix.length >= range.length && contains(range, prefix)));
 }
 
-/** `address`, and the IPv4 address that it carries in it and that a translator or the system would go on to. */
+/** `address`, and the IPv4 addresses that it carries in it and that a translator, a tunnel or the system would go on to. */
 export function leadsTo(address: IpAddress): IpAddress[] {
-  const carrier = CARRIERS.find(({ range }) => contains(range, address));
-  if (carrier === undefined || address.value <= 1n) return [address];
-  return [address, { family: 4, value: carrier.embedded(address.value) & 0xffff_ffffn }];
+  const carriers = address.value <= 1n ? [] : CARRIERS.filter(({ has }) => has(address));
+  return [address, ...carriers.map(({ embedded }): IpAddress => ({ family: 4, value: embedded(address.value) & 0xffff_ffffn }))];
 }
 
-// IANA's registers of special-purpose addresses (RFC 6890 and what was added), multicast, and all of IPv6 that is not handed out as global unicast.
+// RFC 8215: what it carries, and where, is up to whoever set the translator up.
+const LOCAL_NAT64 = prefixOf('64:ff9b:1::/48');
+
+// IANA's registers of special-purpose addresses (RFC 6890 and what was added), multicast, and all of IPv6 that is not handed out as global unicast. And
+// 168.63.129.16, which is public and yet, in each of Azure's networks, the host of the machine itself.
 const SPECIAL = [
   '0.0.0.0/8',
   '10.0.0.0/8',
   '100.64.0.0/10',
   '127.0.0.0/8',
+  '168.63.129.16',
   '169.254.0.0/16',
   '172.16.0.0/12',
   '192.0.0.0/24',
@@ -137,16 +143,26 @@ const SPECIAL = [
 
 const LOOPBACK = ['127.0.0.0/8', '::1'].map(prefixOf);
 
-// IPv4-compatible, mapped and translated addresses, NAT64, Teredo (the client's, inverted) and 6to4.
+// IPv4-compatible, mapped and translated addresses, NAT64, Teredo (the client's, inverted), 6to4, and ISATAP's interface identifiers within any prefix.
 const CARRIERS = [
-  { range: prefixOf('::/96'), embedded: (value: bigint) => value },
-  { range: prefixOf('::ffff:0:0/96'), embedded: (value: bigint) => value },
-  { range: prefixOf('::ffff:0:0:0/96'), embedded: (value: bigint) => value },
-  { range: prefixOf('64:ff9b::/96'), embedded: (value: bigint) => value },
-  { range: prefixOf('64:ff9b:1::/48'), embedded: (value: bigint) => value },
-  { range: prefixOf('2001::/32'), embedded: (value: bigint) => ~value },
-  { range: prefixOf('2002::/16'), embedded: (value: bigint) => value >> 80n },
+  { has: within('::/96'), embedded: (value: bigint) => value },
+  { has: within('::ffff:0:0/96'), embedded: (value: bigint) => value },
+  { has: within('::ffff:0:0:0/96'), embedded: (value: bigint) => value },
+  { has: within('64:ff9b::/96'), embedded: (value: bigint) => value },
+  { has: within('2001::/32'), embedded: (value: bigint) => ~value },
+  { has: within('2002::/16'), embedded: (value: bigint) => value >> 80n },
+  { has: isIsatap, embedded: (value: bigint) => value },
 ];
+
+function within(text: string): (address: IpAddress) => boolean {
+  const range = prefixOf(text);
+  return (address) => contains(range, address);
+}
+
+// RFC 5214: whatever the bits are that say whether the identifier is universal, and of a group.
+function isIsatap({ family, value }: IpAddress): boolean {
+  return family === 6 && ((value >> 32n) & 0xfcff_ffffn) === 0x5efen;
+}
 
 function bitsOf({ family }: IpAddress): number {
   return family === 4 ? 32 : 128;
