@@ -228,7 +228,7 @@ const SPECIAL: readonly (readonly [kind: string, ...addresses: string[]])[] = [
   ['IPv4 translated', '::ffff:0:127.0.0.1', '::ffff:0:8.8.8.8'],
   ['IPv4 compatible', '::127.0.0.1', '::8.8.8.8'],
   ['NAT64', '64:ff9b::127.0.0.1', '64:ff9b::8.8.8.8', '64:ff9b:1::1', '64:ff9b:1:ffff::8.8.8.8'],
-  ["a cloud's own host", '168.63.129.16'],
+  ['hosts of machines in clouds', '168.63.129.16'],
   ['6to4', '2002:7f00:1::', '2002:808:808::1'],
   ['Teredo', '2001::1', '2001:0:ffff:ffff:ffff:ffff:80ff:fffe'],
   ['segment routing', '5f00::1'],
