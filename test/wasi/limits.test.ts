@@ -5,7 +5,20 @@ import { ENTRY_BYTES, MAX_DEPTH } from '../../src/wasi/filesystem/memory.ts';
 import { memoryDirectory } from '../../src/wasi/filesystem/mount.ts';
 import { MAX_MOVED_BYTES, VECTOR_UNITS } from '../../src/wasi/preview1/memory.ts';
 import { filesOf, PAIRS, setUp, VERSIONS } from './files.ts';
-import { EVERY_RIGHT, makeHost, makeMount, MOUNT_KINDS, OpenFlag, Preview1Guest, RecordingControl, rootOf, stopOf, thrownBy, wasi02 } from './support.ts';
+import {
+  EVERY_RIGHT,
+  fileSystem,
+  makeHost,
+  makeMount,
+  MOUNT_KINDS,
+  OpenFlag,
+  Preview1Guest,
+  RecordingControl,
+  rootOf,
+  stopOf,
+  thrownBy,
+  wasi02,
+} from './support.ts';
 
 describe('handles', () => {
   test('every resource of WASI 0.2 counts until it is dropped, and one more than the limit stops the guest', () => {
@@ -162,6 +175,23 @@ describe('a file that is open while its last name goes', () => {
     expect(thrownBy(() => other.setSize(80_000n))).toBe('insufficient-space');
     expect(file.stat().size).toBe(80_000n);
     file[Symbol.dispose]();
+    other.setSize(80_000n);
+  });
+
+  test('leaves another file counted that was given its number', () => {
+    const { host } = makeHost({ mounts: { '/data': memoryDirectory(fileSystem({})) }, limits: { hostBytes: 100_000 } });
+    const root = rootOf(host);
+    const create = (name: string) => root.openAt({}, name, { create: true }, { write: true });
+    const nameless = create('a');
+    root.unlinkFileAt('a');
+    const named = create('b');
+    named.setSize(80_000n);
+    nameless[Symbol.dispose]();
+    named[Symbol.dispose]();
+    const other = create('c');
+    expect(thrownBy(() => other.setSize(80_000n))).toBe('insufficient-space');
+    other.setSize(10_000n);
+    root.unlinkFileAt('b');
     other.setSize(80_000n);
   });
 });

@@ -44,8 +44,6 @@ export class FsVolume implements Volume {
     this.fs.unlinkSync(path);
   }
 
-  forget(): void {}
-
   removeDirectory(path: string): void {
     this.fs.rmdirSync(path);
     for (const directory of this.#open) directory.removed(path);
@@ -108,7 +106,7 @@ class FsDirectory implements VolumeDirectory {
     const { fs } = this.#home;
     const fd = fs.openSync(`${this.path()}/${name}`, write ? 'r+' : 'r');
     const stat = (): FileStat => statOf(fs.fstatSync(fd, { bigint: true }));
-    return { fd, size: () => Number(stat().size), stat };
+    return { fd, size: () => Number(stat().size), stat, forget() {} };
   }
 
   reopen(): VolumeDirectory {

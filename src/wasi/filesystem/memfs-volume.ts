@@ -41,22 +41,14 @@ export class MemfsVolume implements Volume {
     this.fs.unlinkSync(path);
   }
 
-  forget({ inode }: FileStat): void {
-    this.#delete(inode);
-  }
-
   removeDirectory(path: string, { inode }: FileStat): void {
+    const node = this.fs._core.inodes[Number(inode)];
     this.fs.rmdirSync(path);
-    this.#delete(inode);
+    if (node) forget(this.fs._core, node);
   }
 
   rename(from: string, to: string): void {
     this.fs.renameSync(from, to);
-  }
-
-  #delete(inode: bigint): void {
-    const node = this.fs._core.inodes[Number(inode)];
-    if (node) this.fs._core.deleteNode(node);
   }
 }
 
@@ -106,7 +98,7 @@ class MemfsDirectory implements VolumeDirectory {
   open(name: string, write: boolean): VolumeFile {
     const link = this.#link.children.get(name) ?? fail('no-entry');
     const { fd, node } = this.#core.openLink(link, write ? O_RDWR : O_RDONLY, false);
-    return { fd, size: () => node.getSize(), stat: () => statOf(node) };
+    return { fd, size: () => node.getSize(), stat: () => statOf(node), forget: () => forget(this.#core, node) };
   }
 
   reopen(): VolumeDirectory {
@@ -119,6 +111,11 @@ class MemfsDirectory implements VolumeDirectory {
 // memfs has its own constants, which are those of Linux.
 const O_RDONLY = 0;
 const O_RDWR = 2;
+
+// After a reset of the volume the number may be another's.
+function forget(core: Core, node: Node): void {
+  if (core.inodes[node.ino] === node) core.deleteNode(node);
+}
 
 function statOf(node: Node): FileStat {
   const type = typeOf(node);

@@ -15,8 +15,8 @@ export const MAX_DEPTH = 128;
 export class MemoryStore implements Metered {
   grownBytes = 0;
   readonly volume: Volume;
-  // Files that are open, by number.
-  readonly #open = new Map<bigint, { openings: number; nameless: boolean }>();
+  // Open files that have a name, by number. A file system may give the number of one that has lost its last name to the next file.
+  readonly #open = new Map<bigint, Openings>();
 
   constructor(volume: Volume) {
     this.volume = volume;
@@ -38,34 +38,32 @@ export class MemoryStore implements Metered {
     this.grownBytes = Math.max(0, this.grownBytes - bytes);
   }
 
-  /** Counts one more opening of the file. */
-  opened(inode: bigint): void {
-    const file = this.#open.get(inode) ?? { openings: 0, nameless: false };
-    file.openings += 1;
-    this.#open.set(inode, file);
+  /** Counts one more opening of a file that has a name. Who opened it gives the count to {@link close}. */
+  opened(inode: bigint): Openings {
+    const openings = this.#open.get(inode) ?? { inode, count: 0, nameless: false };
+    openings.count += 1;
+    this.#open.set(inode, openings);
+    return openings;
   }
 
-  /** Whether the file, which is open, has lost its last name. */
-  isNameless(inode: bigint): boolean {
-    return this.#open.get(inode)?.nameless === true;
-  }
-
-  close(file: VolumeFile): void {
-    const stat = attempt(() => file.stat());
-    attempt(() => this.volume.fs.closeSync(file.fd));
-    const open = this.#open.get(stat.inode);
-    if (!open || --open.openings > 0) return;
-    this.#open.delete(stat.inode);
-    if (!open.nameless) return;
-    this.volume.forget(stat);
-    this.shrink(Number(stat.size) + ENTRY_BYTES);
+  close(file: VolumeFile, openings: Openings): void {
+    openings.count -= 1;
+    const isLast = openings.count === 0;
+    if (isLast && !openings.nameless) this.#open.delete(openings.inode);
+    try {
+      if (isLast && openings.nameless) this.shrink(attempt(() => file.size()) + ENTRY_BYTES);
+    } finally {
+      attempt(() => this.volume.fs.closeSync(file.fd));
+    }
+    if (isLast && openings.nameless) file.forget();
   }
 
   removeFile(path: string, stat: FileStat): void {
-    const open = this.#open.get(stat.inode);
-    attempt(() => this.volume.unlink(path, stat, open !== undefined));
-    if (stat.links > 1n) this.shrink(ENTRY_BYTES);
-    else if (open) open.nameless = true;
+    const openings = this.#open.get(stat.inode);
+    attempt(() => this.volume.unlink(path, stat, openings !== undefined));
+    if (stat.links > 1n) return this.shrink(ENTRY_BYTES);
+    this.#open.delete(stat.inode);
+    if (openings) openings.nameless = true;
     else this.shrink(Number(stat.size) + ENTRY_BYTES);
   }
 
@@ -73,6 +71,13 @@ export class MemoryStore implements Metered {
     attempt(() => this.volume.removeDirectory(path, stat));
     this.shrink(ENTRY_BYTES);
   }
+}
+
+/** How often a file is open, and whether it has lost its last name since. */
+interface Openings {
+  readonly inode: bigint;
+  count: number;
+  nameless: boolean;
 }
 
 // There memfs takes a name with a backslash for a path.
@@ -142,8 +147,7 @@ class MemoryDirectory implements BackingDirectory {
     if (stat.type === 'directory') fail('is-directory');
     if (stat.type !== 'regular-file') fail(stat.type === 'symbolic-link' ? 'loop' : 'not-permitted');
     const file = attempt(() => this.#held.open(name, access.write));
-    this.#store.opened(stat.inode);
-    return new MemoryFile(this.#store, this.#context, file);
+    return new MemoryFile(this.#store, this.#context, file, this.#store.opened(stat.inode));
   }
 
   readLink(name: string): string {
@@ -264,17 +268,19 @@ class MemoryFile implements BackingFile {
   readonly #store: MemoryStore;
   readonly #context: WasiContext;
   readonly #file: VolumeFile;
+  readonly #openings: Openings;
 
-  /** Takes over `file`, which the store was told of. */
-  constructor(store: MemoryStore, context: WasiContext, file: VolumeFile) {
+  /** Takes over `file`, which is one of `openings`. */
+  constructor(store: MemoryStore, context: WasiContext, file: VolumeFile, openings: Openings) {
     this.#store = store;
     this.#context = context;
     this.#file = file;
+    this.#openings = openings;
   }
 
   stat(): FileStat {
     const stat = attempt(() => this.#file.stat());
-    return this.#store.isNameless(stat.inode) ? { ...stat, links: 0n } : stat;
+    return this.#openings.nameless ? { ...stat, links: 0n } : stat;
   }
 
   size(): number {
@@ -302,7 +308,7 @@ class MemoryFile implements BackingFile {
   sync(): void {}
 
   close(): void {
-    this.#store.close(this.#file);
+    this.#store.close(this.#file, this.#openings);
   }
 
   #growTo<Result>(size: number, change: () => Result): Result {

@@ -45,8 +45,6 @@ export interface Volume {
   root(): VolumeDirectory;
   /** Takes the name away from a file, which stays what it is as long as it is `open`. */
   unlink(path: string, stat: FileStat, open: boolean): void;
-  /** The last that had a file without a name open has closed it. */
-  forget(stat: FileStat): void;
   /** Takes away an empty directory. */
   removeDirectory(path: string, stat: FileStat): void;
   rename(from: string, to: string): void;
@@ -75,4 +73,6 @@ export interface VolumeFile {
   readonly fd: number;
   size(): number;
   stat(): FileStat;
+  /** It has no name, and the last that had it open has closed it. */
+  forget(): void;
 }
