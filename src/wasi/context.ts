@@ -254,8 +254,8 @@ export class WasiContext {
   }
 }
 
-// What fails to close is gone all the same, and must not keep the others open.
-function closeQuietly(closable: Closable): void {
+/** Closes what nobody would hear a failure of: it is gone all the same, and must not keep the others open. */
+export function closeQuietly(closable: Closable): void {
   try {
     closable.close();
   } catch {}

@@ -217,6 +217,7 @@ const CODES: Record<number, string> = {
   21: 'fault',
   25: 'illegal-byte-sequence',
   28: 'invalid',
+  29: 'io',
   31: 'is-directory',
   32: 'loop',
   37: 'name-too-long',

@@ -10,7 +10,7 @@ import { Cap } from '../../src/capabilities.ts';
 import { ENTRY_BYTES } from '../../src/wasi/filesystem/memory.ts';
 import { hostDirectory, hostFile, type Mount, memoryDirectory, memoryFile, overlay, readOnly } from '../../src/wasi/filesystem/mount.ts';
 import { type Files, filesOf, VERSIONS, type Version } from './files.ts';
-import { ALL, CANARY, fileSystem, makeHost, makeMount, rootOf, temporaryDirectory, thrownBy, wasi02 } from './support.ts';
+import { ALL, CANARY, fileSystem, makeHost, makeMount, Preview1Guest, rootOf, rootsOf, temporaryDirectory, thrownBy, wasi02 } from './support.ts';
 
 const INVALID = expect.objectContaining({ code: 'INVALID_OPTION' });
 
@@ -348,6 +348,68 @@ describe('a file system of the caller’s', () => {
     expect(thrownBy(() => files.read('file'))).toBe('io');
   });
 
+  const content = { '/file': 'text', '/d/x': '' };
+  const stats = fileSystem(content).lstatSync('/file', { bigint: true, throwIfNoEntry: false });
+  const statsWith = (own: object) => Object.assign(Object.create(stats as object), own);
+  const thrown = (value: unknown) => () => {
+    throw value;
+  };
+  const NONSENSE: [method: string, answers: (() => unknown)[], use: (files: Files) => unknown][] = [
+    ['lstatSync', [() => null, () => ({}), () => statsWith({ size: -1n }), async () => stats, thrown('not-permitted')], (files) => files.stat('file')],
+    ['fstatSync', [() => null, () => statsWith({ size: 1.5 }), () => statsWith({ nlink: NaN })], (files) => files.truncate('file')],
+    ['openSync', [() => undefined, async () => thrown(new Error('not now'))()], (files) => files.read('file')],
+    ['readSync', [() => 1e9, () => -1, () => NaN, async () => 1, thrown({ code: 7 })], (files) => files.read('file')],
+    ['writeSync', [() => 1e9, () => -1, () => undefined, async () => 1], (files) => files.write('file', 'text')],
+    ['readdirSync', [() => null, () => [{}], () => [Symbol('x')], () => ['..'], () => ['a/b'], () => ['']], (files) => files.list('.')],
+    ['readlinkSync', [() => null, () => Symbol('x')], (files) => files.stat('link', false)],
+  ];
+  test.each(NONSENSE)('that answers nonsense to %s gives the guest an error of input and output, too', (method, answers, use) => {
+    for (const answer of answers) {
+      const whole = fileSystem(content);
+      filesIn({ '/data': memoryDirectory(whole) }).symlink('file', 'link');
+      const files = filesIn({ '/data': memoryDirectory({ ...whole, [method]: answer }) }, 'preview 1');
+      expect([String(answer), thrownBy(() => use(files))]).toEqual([String(answer), 'io']);
+    }
+  });
+
+  test('whose codes are no errors of its own keeps them to itself', () => {
+    const object = { ...fileSystem({ '/file': 'text' }), readSync: thrown({ code: 'EACCES', message: '/secret' }) };
+    expect(thrownBy(() => filesIn({ '/data': memoryDirectory(object) }).read('file'))).toBe('access');
+  });
+
+  test('that fails to close is an error of fd_close, once, and of nothing else', () => {
+    const object = { ...fileSystem({ '/file': 'text' }), closeSync: thrown(new Error('a secret of the host')) };
+    const { host } = makeHost({ mounts: { '/data': memoryDirectory(object) } });
+    const guest = new Preview1Guest(host);
+    const { fd } = guest.open('file');
+    expect([guest.call('fd_close', fd), guest.call('fd_close', fd)]).toEqual([29, 8]);
+    const file = rootOf(host).openAt({}, 'file', {}, { read: true });
+    file[Symbol.dispose]();
+    expect(thrownBy(() => file.stat())).toBe('bad-descriptor');
+    rootOf(host).openAt({}, 'file', {}, { read: true });
+    host.revoke(ALL);
+    host.dispose();
+  });
+
+  test('that cannot be asked any more has all closed that was open', () => {
+    const whole = fileSystem({ '/a': '', '/b': '', '/c': '' });
+    let [broken, closed] = [false, 0];
+    const object = {
+      ...whole,
+      fstatSync: (fd: number, options: { bigint: true }) => (broken ? (null as never) : whole.fstatSync(fd, options)),
+      closeSync(fd: number) {
+        closed += 1;
+        whole.closeSync(fd);
+      },
+    };
+    const { host } = makeHost({ mounts: { '/data': memoryDirectory(object) } });
+    for (const name of ['a', 'b', 'c']) rootOf(host).openAt({}, name, {}, { read: true });
+    rootOf(host).unlinkFileAt('a');
+    broken = true;
+    host.revoke(ALL);
+    expect(closed).toBe(3);
+  });
+
   test('has one account, however often it is mounted', () => {
     const { vol } = memfs();
     const [one, other] = [memoryDirectory(vol), memoryDirectory(vol)];
@@ -372,4 +434,17 @@ test('grants are looked at on every kind of mount', () => {
   writer.write('file', 'new');
   expect([thrownBy(() => writer.read('file')), thrownBy(() => writer.list('.'))]).toEqual(['not-permitted', 'not-permitted']);
   expect(rootOf(makeHost({ mounts }).host).getFlags()).toMatchObject({ mutateDirectory: true });
+});
+
+test('a directory that was moved through one mount gets no link that leads out of another', () => {
+  const path = join(temporaryDirectory(), 'inside');
+  mkdirSync(join(path, 'out/a/b'), { recursive: true });
+  const mounts = { '/w': hostDirectory(path, { write: true }), '/w/out': hostDirectory(join(path, 'out'), { write: true }) };
+  const [all, out] = rootsOf(makeHost({ mounts }).host);
+  const held = all?.openAt({}, 'out/a/b', { directory: true }, { read: true });
+  held?.symlinkAt('../../../kept', 'before');
+  held?.unlinkFileAt('before');
+  out?.renameAt('a/b', out, 'b');
+  expect(thrownBy(() => held?.symlinkAt('../../../canary', 'link'))).toBe('not-permitted');
+  held?.symlinkAt('beside', 'link');
 });

@@ -1,6 +1,6 @@
 // What all resource classes of the WASI 0.2 interfaces have in common: each instance is a handle of its guest, counted from its making until the guest
 // drops it or the host is disposed. The generated code asks for the class of what it is given, and disposes it.
-import type { Closable, WasiContext } from '../context.ts';
+import { type Closable, closeQuietly, type WasiContext } from '../context.ts';
 
 export abstract class Resource implements Closable {
   readonly #context: WasiContext;
@@ -21,8 +21,9 @@ export abstract class Resource implements Closable {
     this.#release?.();
   }
 
+  /** The guest drops the handle, for which WASI knows no failure. */
   [Symbol.dispose](): void {
-    this.close();
+    closeQuietly(this);
   }
 }
 

@@ -51,7 +51,7 @@ export interface BackingFile {
   close(): void;
 }
 
-/** An open directory. Directories that it opens are the caller's to close; it closes once. */
+/** An open directory. Directories that it opens are the caller's to close; it closes once, and never fails at that. */
 export interface BackingDirectory {
   stat(): FileStat;
   setTimes(times: FileTimes): void;

@@ -53,10 +53,10 @@ export class OpenDirectory implements Opened {
   }
 
   release(): void {
-    this.shut();
+    this.close();
   }
 
-  shut(): void {
+  close(): void {
     this.point.closed(this);
     const backing = this.#backing;
     this.#backing = undefined;

@@ -38,19 +38,10 @@ export class OpenFile implements Opened {
 
   release(): void {
     this.#holders -= 1;
-    if (this.#holders === 0) this.#close();
+    if (this.#holders === 0) this.close();
   }
 
-  shut(): void {
-    try {
-      this.#close();
-    } catch (error) {
-      // A late failure of the store: nobody is there to hear of it, and others are to be closed too.
-      if (typeof error !== 'string') throw error;
-    }
-  }
-
-  #close(): void {
+  close(): void {
     this.point.closed(this);
     const backing = this.#backing;
     this.#backing = undefined;

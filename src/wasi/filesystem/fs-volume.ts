@@ -1,5 +1,7 @@
 // Any object with node:fs's synchronous methods to stand a memory directory on. It is asked by path, and links are never on these paths: whoever walks has
 // looked at each name. Directories that are open know their paths, and are told when those change.
+import { isPromise } from '../../component/thrown.ts';
+import { isInstance } from '../../errors.ts';
 import type { DirectoryEntry, FileStat, FileType } from './backing.ts';
 import { fail } from './errors.ts';
 import type { FileSystemStats, SynchronousFileSystem, Volume, VolumeDirectory, VolumeFile } from './volume.ts';
@@ -85,7 +87,7 @@ class FsDirectory implements VolumeDirectory {
   lookup(name: string): FileStat | undefined {
     const path = `${this.path()}/${name}`;
     const stat = this.#stat(path);
-    return stat?.type === 'symbolic-link' ? { ...stat, size: BigInt(Buffer.byteLength(String(this.#home.fs.readlinkSync(path)))) } : stat;
+    return stat?.type === 'symbolic-link' ? { ...stat, size: BigInt(Buffer.byteLength(this.#home.fs.readlinkSync(path) as string)) } : stat;
   }
 
   count(): number {
@@ -130,7 +132,7 @@ class FsDirectory implements VolumeDirectory {
   #stat(path: string): FileStat | undefined {
     try {
       const stats = this.#home.fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
-      return stats && statOf(stats);
+      return stats === undefined ? undefined : statOf(stats);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
@@ -139,25 +141,49 @@ class FsDirectory implements VolumeDirectory {
 
   #names(): string[] {
     if (this.#path === undefined) return [];
-    return (this.#home.fs.readdirSync(this.#path === '' ? '/' : this.#path) as unknown[]).map(String);
+    return this.#home.fs.readdirSync(this.#path === '' ? '/' : this.#path) as string[];
   }
 }
 
-// The methods as they are now; what they throw is an error of a file system, whatever is wrong with the object.
+// The methods as they are now; what they throw, and what is no answer of a file system, is an error of one, whatever is wrong with the object.
 function guarded(fs: SynchronousFileSystem): Volume['fs'] {
   const methods = [...REQUIRED, ...OPTIONAL].map((name) => {
     const method = fs[name] as ((...args: unknown[]) => unknown) | undefined;
     const call = (...args: unknown[]): unknown => {
       if (typeof method !== 'function') throw withCode('ENOSYS');
+      let answer: unknown;
       try {
-        return method.apply(fs, args);
+        answer = method.apply(fs, args);
       } catch (error) {
-        throw typeof (error as NodeJS.ErrnoException | undefined)?.code === 'string' || error instanceof RangeError ? error : withCode('EIO', error);
+        throw failureOf(error);
       }
+      if (isPromise(answer) || IS_ANSWER[name]?.(answer, args) === false) throw withCode('EIO');
+      return answer;
     };
     return [name, call];
   });
   return Object.freeze(Object.fromEntries(methods));
+}
+
+const isCount = (count: unknown, [, , , length]: readonly unknown[]): boolean =>
+  Number.isSafeInteger(count) && (count as number) >= 0 && (count as number) <= (length as number);
+// Of the methods whose answers are used; stats are looked at when they are read.
+const IS_ANSWER: { readonly [Name in keyof SynchronousFileSystem]?: (answer: unknown, args: readonly unknown[]) => boolean } = {
+  openSync: Number.isSafeInteger,
+  readSync: isCount,
+  writeSync: isCount,
+  readdirSync: (names) => Array.isArray(names) && names.every(isName),
+  readlinkSync: (target) => typeof target === 'string',
+};
+
+function isName(name: unknown): boolean {
+  return typeof name === 'string' && !/^\.{0,2}$|[/\0]/.test(name);
+}
+
+function failureOf(error: unknown): Error {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  if (typeof code === 'string') return withCode(code, error);
+  return isInstance(error, RangeError) ? error : withCode('EIO', error);
 }
 
 function withCode(code: string, cause?: unknown): Error {
@@ -165,16 +191,20 @@ function withCode(code: string, cause?: unknown): Error {
 }
 
 function statOf(stats: FileSystemStats): FileStat {
-  return {
-    type: typeOf(stats),
-    links: BigInt(stats.nlink),
-    size: BigInt(stats.size),
-    device: 0n,
-    inode: BigInt(stats.ino),
-    accessed: nanoseconds(stats.atimeMs),
-    modified: nanoseconds(stats.mtimeMs),
-    changed: nanoseconds(stats.ctimeMs),
-  };
+  try {
+    return {
+      type: typeOf(stats),
+      links: natural(stats.nlink),
+      size: natural(stats.size),
+      device: 0n,
+      inode: BigInt.asUintN(64, BigInt(stats.ino)),
+      accessed: nanoseconds(stats.atimeMs),
+      modified: nanoseconds(stats.mtimeMs),
+      changed: nanoseconds(stats.ctimeMs),
+    };
+  } catch (error) {
+    throw withCode('EIO', error);
+  }
 }
 
 function typeOf(stats: FileSystemStats): FileType {
@@ -184,6 +214,13 @@ function typeOf(stats: FileSystemStats): FileType {
 }
 
 // An object that knows no bigints gives numbers.
+function natural(value: bigint | number): bigint {
+  if (!(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) throw new RangeError('not a number of bytes or links');
+  return BigInt(value);
+}
+
+// WASI has no times before 1970.
 function nanoseconds(milliseconds: bigint | number): bigint {
+  if (milliseconds < 0) return 0n;
   return typeof milliseconds === 'bigint' ? milliseconds * 1_000_000n : BigInt(Math.round(milliseconds * 1e6));
 }

@@ -140,7 +140,11 @@ class DescriptorAnchor implements Anchor {
   close(): void {
     this.#holders -= 1;
     if (this.#holders > 0) return;
-    closeSync(this.#fd);
+    try {
+      closeSync(this.#fd);
+    } catch {
+      // It is gone all the same, and others are to be closed too.
+    }
     if (this.#isRoot) this.#kept.close();
   }
 

@@ -2,7 +2,7 @@
 // closed with the grants that it needs.
 import { Cap } from '../../capabilities.ts';
 import { GloveportError } from '../../errors.ts';
-import type { Closable, WasiContext } from '../context.ts';
+import { type Closable, closeQuietly, type WasiContext } from '../context.ts';
 import type { BackingDirectory, FileStat } from './backing.ts';
 import { type Denial, DeniedPaths } from './denied.ts';
 import { fail } from './errors.ts';
@@ -13,12 +13,10 @@ import { placeFiles } from './placed-files.ts';
 /** What a use asks for: FS_READ, either right, or FS_WRITE on a mount that may be changed. */
 export type Need = 'read' | 'look' | 'change';
 
-/** Something open below a mount. */
-export interface Opened {
+/** Something open below a mount, to be closed whoever still holds it. */
+export interface Opened extends Closable {
   /** Whether the grants of this moment are good for anything that it was opened for. */
   readonly usable: boolean;
-  /** Closes it, whoever still holds it. */
-  shut(): void;
 }
 
 /**
@@ -34,6 +32,7 @@ export function openMounts(context: WasiContext, mounts: Readonly<Record<string,
   }
   const directories = placeFiles(all);
   if (!context.allows(Cap.FS_READ | Cap.FS_WRITE)) return [];
+  const shared: Shared = { denied, moves: 0 };
   const seen = directories.flatMap(({ path, mount }) => {
     const denial = denied.at(path);
     return denial === undefined ? [] : [{ path, mount, denial }];
@@ -41,7 +40,7 @@ export function openMounts(context: WasiContext, mounts: Readonly<Record<string,
   context.meter(new Set(seen.flatMap(({ mount }) => mount.stores)));
   try {
     return seen.map(({ path, mount, denial }, number) => {
-      const point = new MountPoint(context, path, mount, { paths: denied, state: denial }, number);
+      const point = new MountPoint(context, path, mount, denial, number, shared);
       context.keep(point);
       return point;
     });
@@ -49,6 +48,12 @@ export function openMounts(context: WasiContext, mounts: Readonly<Record<string,
     context.closeAll();
     throw error;
   }
+}
+
+/** What all mounts of a guest have in common, since one may show what is below another. */
+interface Shared {
+  readonly denied: DeniedPaths;
+  moves: number;
 }
 
 export class MountPoint implements Closable {
@@ -59,27 +64,26 @@ export class MountPoint implements Closable {
   /** Where its root stands in the denied paths. */
   readonly denial: Denial;
   readonly times = new ExactTimes();
-  readonly #denied: DeniedPaths;
+  readonly #shared: Shared;
   // Undefined once closed: the host may have given its number to another directory by then.
   #root: BackingDirectory | undefined;
   readonly #number: bigint;
   readonly #writable: boolean;
   readonly #open = new Set<Opened>();
   readonly #forgetRevocations: () => void;
-  #moves = 0;
 
   /** Takes a path that {@link guestPath} made, and a number that no other mount of the guest has. Opens the directory. */
-  constructor(context: WasiContext, path: string, mount: Mount, denied: { readonly paths: DeniedPaths; readonly state: Denial }, number: number) {
+  constructor(context: WasiContext, path: string, mount: Mount, denial: Denial, number: number, shared: Shared) {
     this.path = path;
     this.context = context;
     this.follow = mount.follow;
-    this.denial = denied.state;
-    this.#denied = denied.paths;
+    this.denial = denial;
+    this.#shared = shared;
     this.#number = BigInt(number);
     this.#writable = mount.writable;
     this.#root = mount.open(context);
     this.#forgetRevocations = context.onRevoke(FILES, () => {
-      for (const opened of [...this.#open]) if (!opened.usable) opened.shut();
+      for (const opened of [...this.#open]) if (!opened.usable) closeQuietly(opened);
       if (!context.allows(FILES)) this.#closeRoot();
     });
   }
@@ -87,7 +91,7 @@ export class MountPoint implements Closable {
   close(): void {
     this.context.letGo(this);
     this.#forgetRevocations();
-    for (const opened of [...this.#open]) opened.shut();
+    for (const opened of [...this.#open]) closeQuietly(opened);
     this.#closeRoot();
   }
 
@@ -101,7 +105,7 @@ export class MountPoint implements Closable {
     return this.#root ?? fail('bad-descriptor');
   }
 
-  /** Has `opened` shut with what it needs, until {@link closed}. */
+  /** Has `opened` closed with what it needs, until {@link closed}. */
   opened(opened: Opened): void {
     this.#open.add(opened);
   }
@@ -153,13 +157,13 @@ export class MountPoint implements Closable {
     return result;
   }
 
-  /** How often the guest moved a directory: what was opened before need not be where it was. */
+  /** How often the guest moved a directory, in whichever mount: what was opened before need not be where it was. */
   get moves(): number {
-    return this.#moves;
+    return this.#shared.moves;
   }
 
   moved(): void {
-    this.#moves += 1;
+    this.#shared.moves += 1;
   }
 
   /** `stat` as the guest sees it: with a device number that tells apart objects of different mounts, and times as it set them. */
@@ -170,7 +174,7 @@ export class MountPoint implements Closable {
   /** Where `name` in a directory stands in the denied paths; undefined when it is denied. */
   step(denial: Denial, name: string): Denial | undefined {
     if (denial.length > 0) this.context.chargeEntries(denial.length);
-    return this.#denied.step(denial, name);
+    return this.#shared.denied.step(denial, name);
   }
 
   /** `path`, relative to the root of the mount, as the guest has it. */

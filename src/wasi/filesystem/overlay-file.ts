@@ -1,4 +1,5 @@
 // Open files of an overlay: of the upper store, and of the lower one until they are copied up.
+import { closeQuietly } from '../context.ts';
 import type { BackingFile, FileStat, FileTimes } from './backing.ts';
 import type { LocatedFile, OverlayState } from './overlay-state.ts';
 
@@ -63,11 +64,11 @@ export class LowerFile extends UpperFile implements LocatedFile {
   }
 
   switchTo(open: () => BackingFile): void {
-    const next = open();
-    this.#state.files.delete(this);
-    this.inner.close();
-    this.inner = next;
+    const lower = this.inner;
+    this.inner = open();
     this.#isLower = false;
+    this.#state.files.delete(this);
+    closeQuietly(lower);
   }
 
   override stat(): FileStat {
