@@ -1,4 +1,5 @@
 // Streams of the host's as standard input. Each feeds one guest: it is asked for a chunk when the guest wants one, and ends with the guest.
+import { types } from 'node:util';
 import { describeValue, GloveportError } from '../errors.ts';
 import type { InputFeed } from '../wasi/standard-input.ts';
 
@@ -17,17 +18,15 @@ export function hasMethod<Name extends PropertyKey>(value: unknown, name: Name):
 /**
  * Takes `stream` for one guest. Nothing is read before the guest asks. A stream that was read is cancelled or destroyed when it is released, apart from the
  * process's own standard input, which is only left alone; one that was not is free again.
- * @throws GloveportError INVALID_STATE when another guest, or somebody else, reads it.
+ * @throws GloveportError INVALID_STATE when another guest, or somebody else, reads it, INVALID_OPTION when it is broken.
  */
 export function openInput(stream: InputStreamOption): InputFeed {
   if (taken.has(stream) || ('locked' in stream && stream.locked)) {
     const message = "the stream of the option 'stdin' is read by another guest, or by somebody else; give each guest a stream of its own";
     throw new GloveportError('INVALID_STATE', message, { option: 'stdin' });
   }
+  const unlisten = listenTo(stream);
   taken.add(stream);
-  // A stream of Node's that fails throws at the process where nobody listens; who reads it sees the failure all the same.
-  const listens = hasMethod(stream, 'on') && hasMethod(stream, 'off');
-  if (listens) stream.on('error', ignore);
   const bytesOf = encoder();
   let source: Source | undefined;
   return {
@@ -36,17 +35,31 @@ export function openInput(stream: InputStreamOption): InputFeed {
       return bytesOf(await source.next());
     },
     release() {
-      if (source !== undefined) {
-        source.end().catch(ignore);
-        return;
-      }
-      if (listens) stream.off('error', ignore);
+      if (source !== undefined) return void source.end().catch(ignore);
+      unlisten();
       taken.delete(stream);
     },
   };
 }
 
 const taken = new WeakSet<object>();
+
+// A stream of Node's that fails throws at the process where nobody listens; who reads it sees the failure all the same.
+function listenTo(stream: InputStreamOption): () => void {
+  if (!hasMethod(stream, 'on') || !hasMethod(stream, 'off')) return ignore;
+  try {
+    stream.on('error', ignore);
+  } catch (cause) {
+    throw new GloveportError('INVALID_OPTION', "the stream of the option 'stdin' threw when it was listened to", { option: 'stdin' }, { cause });
+  }
+  return () => {
+    try {
+      stream.off('error', ignore);
+    } catch {
+      // It is of no use to anybody, but nothing is lost either.
+    }
+  };
+}
 
 interface Source {
   next(): Promise<{ readonly done?: boolean | undefined; readonly value?: unknown }>;
@@ -55,7 +68,7 @@ interface Source {
 
 function webSource(stream: ReadableStream): Source {
   const reader = stream.getReader();
-  return { next: () => reader.read(), end: () => reader.cancel() };
+  return { next: () => reader.read(), end: async () => await reader.cancel() };
 }
 
 function iteratedSource(stream: AsyncIterable<unknown>): Source {
@@ -84,7 +97,8 @@ function encoder(): (result: Awaited<ReturnType<Source['next']>>) => Uint8Array 
   return ({ done, value }) => {
     if (done && half === '') return undefined;
     const chunk = done ? '' : value;
-    if (chunk instanceof Uint8Array) return chunk;
+    // A copy: the chunk may be of a class that does as it likes, and its buffer still somebody's.
+    if (types.isUint8Array(chunk)) return new Uint8Array(chunk);
     if (typeof chunk !== 'string') {
       throw new GloveportError('HOST_FUNCTION_FAILED', `the stream of the option 'stdin' gave ${describeValue(chunk)}, which is neither bytes nor text`);
     }

@@ -1,4 +1,5 @@
 // What a caller may say of a sandbox, checked once and turned into a policy that nothing can change any more.
+import { types } from 'node:util';
 import { Cap, parseCapabilities } from '../capabilities.ts';
 import { checkFields, describeValue, GloveportError, printable } from '../errors.ts';
 import { type Limits, type LimitsInput, resolveLimits } from '../limits.ts';
@@ -169,7 +170,7 @@ function checkVariable(value: string, name: string): string {
 function checkStdin(value: unknown): Uint8Array | InputStreamOption {
   if (value === undefined) return new Uint8Array();
   if (typeof value === 'string') return new TextEncoder().encode(value);
-  if (value instanceof Uint8Array) return value.slice();
+  if (types.isUint8Array(value)) return new Uint8Array(value);
   if (isInputStream(value)) return value;
   throw invalid('stdin', 'a string, a Uint8Array, or a stream of them', value);
 }
@@ -236,8 +237,9 @@ function record<Value>(option: string, value: unknown, check: (value: unknown, n
 
 function list(option: string, value: unknown, fallback: readonly string[]): readonly string[] {
   if (value === undefined) return fallback;
-  if (!Array.isArray(value) || Array.from(value).some((item) => typeof item !== 'string')) throw invalid(option, 'an array of strings', value);
-  return value;
+  const items = Array.isArray(value) ? Array.from(value) : undefined;
+  if (!items?.every((item) => typeof item === 'string')) throw invalid(option, 'an array of strings', value);
+  return Object.freeze(items);
 }
 
 /** `value`, if it is of that kind or undefined. @throws GloveportError INVALID_OPTION otherwise. */

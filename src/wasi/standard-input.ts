@@ -9,7 +9,7 @@ import { Signal } from './waiting.ts';
 /** Input that comes in the course of time. */
 export interface InputFeed {
   /**
-   * The next chunk, of any size, undefined at the end. Called while no other call is under way. What it rejects with is a failure of the stream, which the
+   * The next chunk, of any size, which stays as it is; undefined at the end. Called while no other call is under way. What it rejects with is a failure of the stream, which the
    * guest sees as `io`; a GloveportError stops the guest.
    */
   next(): Promise<Uint8Array | undefined>;
@@ -79,10 +79,10 @@ export class StandardInput {
     if (this.available > 0 || this.#failure !== undefined || this.ended) return true;
     if (!this.#asked) {
       this.#asked = true;
-      this.#feed?.next().then(
-        (chunk) => this.#take(chunk),
-        (error: unknown) => this.#end(isInstance(error, GloveportError) ? error : 'io'),
-      );
+      this.#feed
+        ?.next()
+        .then((chunk) => this.#take(chunk))
+        .catch((error: unknown) => this.#end(isInstance(error, GloveportError) ? error : 'io'));
     }
     return false;
   }
@@ -92,6 +92,9 @@ export class StandardInput {
     if (this.#feed === undefined) return;
     if (chunk === undefined) {
       this.#end(undefined);
+    } else if (chunk.length === 0) {
+      // Who waits asks for the next one, but only when the event loop has turned: a feed may have nothing but such chunks.
+      setImmediate(() => this.ready.notify());
     } else if (this.#context.keepBytes(chunk.length)) {
       this.#chunk = chunk;
       this.#kept = chunk.length;

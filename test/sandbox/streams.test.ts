@@ -35,6 +35,7 @@ const COPY = `(module
 
 const LONG = 'a line of output\n'.repeat(20_000);
 const EPIPE = 64;
+const ENOMEM = 48;
 
 let copy: Uint8Array;
 beforeAll(async () => {
@@ -63,6 +64,10 @@ function collector(delay = 0): { web: WritableStream<Uint8Array>; node: Writable
     },
   });
   return { web, node, chunks, text: () => Buffer.concat(chunks).toString() };
+}
+
+async function* endless<Item>(item: Item): AsyncGenerator<Item> {
+  for (;;) yield item;
 }
 
 async function* later<Item>(...items: Item[]): AsyncGenerator<Item> {
@@ -126,6 +131,78 @@ describe('standard input', () => {
     expect((await run({ stdin: Readable.from(failing()) })).exitCode).toBe(29);
     const error = await errorOf(() => run({ stdin: Readable.from([{ an: 'object' }]) }));
     expect(error).toMatchObject({ code: 'HOST_FUNCTION_FAILED', message: expect.stringContaining("option 'stdin' gave an object") });
+  });
+
+  test.each<[what: string, stdin: () => SandboxOptions['stdin']]>([
+    ['bytes', () => endless(new Uint8Array())],
+    ['text', () => endless('')],
+    ['bytes from a web stream', () => new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array()) })],
+  ])('that gives nothing but empty %s leaves the event loop alive, and the deadline', async (_what, stdin) => {
+    expect(await codeOf(() => run({ stdin: stdin(), limits: { timeMs: 50 } }))).toBe('DEADLINE_EXCEEDED');
+  });
+
+  test('takes chunks for what they are, whatever their class says, and is not what becomes of them later', async () => {
+    const boom = (): never => {
+      throw new Error('a secret of the host');
+    };
+    class Evil extends Uint8Array {
+      static readonly [Symbol.species] = boom as never;
+      override get length(): number {
+        return boom();
+      }
+      override subarray = boom;
+    }
+    const proxy = new Proxy(new Uint8Array(3), { getPrototypeOf: boom });
+    const evil = new Evil(Buffer.from('evil'));
+    const given = Buffer.from('text');
+    const chunks = async function* (): AsyncGenerator<Uint8Array> {
+      yield evil;
+      yield new Uint8Array(new ArrayBuffer(2, { maxByteLength: 4 })).fill(97);
+      yield given;
+      given.fill(0);
+    };
+    expect((await run({ stdin: chunks() })).stdout).toBe('evilaatext');
+    expect((await run({ stdin: evil })).stdout).toBe('evil');
+    for (const stdin of [later(proxy), later(Object.create(Uint8Array.prototype)), later(new DataView(new ArrayBuffer(1)))]) {
+      expect(await codeOf(() => run({ stdin: stdin as never }))).toBe('HOST_FUNCTION_FAILED');
+    }
+  });
+
+  test('gives back what a chunk counted, also of a buffer that its stream has transferred meanwhile', async () => {
+    const stdin = async function* (): AsyncGenerator<Uint8Array> {
+      for (let round = 0; round < 5; round += 1) {
+        const chunk = new Uint8Array(400_000);
+        yield chunk;
+        structuredClone(chunk.buffer, { transfer: [chunk.buffer] });
+      }
+    };
+    expect((await run({ stdin: stdin(), limits: { hostBytes: 500_000 } })).stdout).toHaveLength(2_000_000);
+  });
+
+  test('that fails to be cancelled is none the less ended', async () => {
+    const web = (cancel: () => unknown) => ({ locked: false, getReader: () => ({ read: async () => ({ value: new Uint8Array(1001) }), cancel }) });
+    const cancels: (() => unknown)[] = [
+      () => {
+        throw new Error('a secret of the host');
+      },
+      () => undefined,
+      async () => await Promise.reject(new Error('late')),
+    ];
+    for (const cancel of cancels) {
+      const ended = await run({ stdin: web(cancel) as never, limits: { hostBytes: 1000 } });
+      expect(ended.exitCode).toBe(ENOMEM);
+    }
+  });
+
+  test('that cannot be listened to is refused', async () => {
+    const broken = Object.assign(later('text'), {
+      on() {
+        throw new Error('no');
+      },
+      off() {},
+    });
+    const error = await errorOf(() => run({ stdin: broken }));
+    expect(error).toMatchObject({ code: 'INVALID_OPTION', details: { option: 'stdin' } });
   });
 
   test('that fails before anybody reads does not end the process', async () => {
