@@ -97,7 +97,8 @@ export class Guest<Exports extends object = Record<string, unknown>> {
 
   /**
    * Runs a command, once: the `_start` of a core module or the `wasi:cli/run` of a component. An exit code other than 0 is no error. Resolves when streams that
-   * its output goes to have taken all of it; what they have not taken at the deadline of the call is DEADLINE_EXCEEDED.
+   * its output goes to have taken all of it; what they have not taken at the deadline of the call is DEADLINE_EXCEEDED. As the
+   * command has ended by then, the guest stays `ready`, and what is left is still on its way.
    * @throws GloveportError FUNCTION_NOT_FOUND when the module is no command, INVALID_STATE the second time, else as {@link call}.
    */
   async run(): Promise<RunResult> {

@@ -104,9 +104,8 @@ export class Clocks {
   }
 
   #use(operation: string, detail: Readonly<Record<string, unknown>>): boolean {
-    const granted = this.#granted();
-    if (this.#context.observed) this.#context.report(Cap.TIME, operation, granted, detail);
-    return granted;
+    if (this.#context.observed) this.#context.report(Cap.TIME, operation, this.#granted(), detail);
+    return this.#granted();
   }
 
   #granted(): boolean {

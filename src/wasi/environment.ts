@@ -31,14 +31,17 @@ export class Environment {
 
   /** None without ENV. */
   variables(): [name: string, value: string][] {
-    const granted = this.#context.allows(Cap.ENV);
-    const variables = granted ? this.#variables : [];
-    if (this.#context.observed) this.#context.report(Cap.ENV, 'environment.get', granted, { names: variables.map(([name]) => name) });
-    return this.#given(variables, ([name, value]) => name.length + value.length);
+    const context = this.#context;
+    if (context.observed) context.report(Cap.ENV, 'environment.get', context.allows(Cap.ENV), { names: this.#granted().map(([name]) => name) });
+    return this.#given(this.#granted(), ([name, value]) => name.length + value.length);
   }
 
   workingDirectory(): string | undefined {
     return this.#cwd;
+  }
+
+  #granted(): readonly [name: string, value: string][] {
+    return this.#context.allows(Cap.ENV) ? this.#variables : [];
   }
 
   // A copy that is paid for: the guest may ask any number of times for as much as the host put there.

@@ -56,9 +56,9 @@ export class Random {
   }
 
   #use(kind: 'secure' | 'insecure', bytes: number): boolean {
-    const granted = this.#context.allows(Cap.RANDOM);
-    if (this.#context.observed) this.#context.report(Cap.RANDOM, 'random.bytes', granted, { kind, bytes });
-    return granted;
+    const { observed } = this.#context;
+    if (observed) this.#context.report(Cap.RANDOM, 'random.bytes', this.#context.allows(Cap.RANDOM), { kind, bytes });
+    return this.#context.allows(Cap.RANDOM);
   }
 
   #allocate(length: bigint): Uint8Array<ArrayBuffer> {

@@ -10,10 +10,10 @@ export interface TimezoneDisplay {
 
 export const UTC: TimezoneDisplay = Object.freeze({ utcOffset: 0, name: 'UTC', inDaylightSavingTime: false });
 
-/** Whether `zone` names a zone that the engine knows. */
+/** Whether `zone` names a zone that the engine knows. An offset such as `+01:00`, which some engines take as well, is no name. */
 export function isTimezone(zone: unknown): zone is string {
   try {
-    return typeof zone === 'string' && new Timezone(zone) !== undefined;
+    return typeof zone === 'string' && !/^[+-]/.test(zone) && new Timezone(zone) !== undefined;
   } catch {
     return false;
   }

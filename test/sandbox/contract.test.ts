@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { php } from '../../guest-examples/programs.ts';
 import { Cap, compile, errorCategories, GloveportError, type Guest, hostDirectory, limits, memoryDirectory, Sandbox } from '../../src/index.ts';
+import { resolveOptions } from '../../src/sandbox/options.ts';
 import { codeOf } from '../support/rejection.ts';
 import { wat } from '../support/wat.ts';
 
@@ -97,6 +98,7 @@ describe('what is not what it should be', () => {
     'a step without made-up time': () => new Sandbox({ clock: { now: () => 0, step: 1 } }),
     'a step back': () => new Sandbox({ clock: { now: 0, step: -1 } }),
     'a step that is a date': () => new Sandbox({ clock: { now: 0, step: wrong(new Date()) } }),
+    'a zone that is an offset': () => new Sandbox({ clock: { timezone: '+01:00' } }),
     'a zone that nobody knows': () => new Sandbox({ clock: { timezone: 'Atlantis/Capital' } }),
     'a seed that is a fraction': () => new Sandbox({ random: { seed: 0.5 } }),
     'a seed that is missing': () => new Sandbox({ random: wrong({}) }),
@@ -130,6 +132,15 @@ describe('what is not what it should be', () => {
   it('is IO_FAILED for a path that is no file', async () => {
     expect(await codeOf(() => compile(tmpdir()))).toBe('IO_FAILED');
   });
+});
+
+it('lists of options are what they were when the sandbox was made', () => {
+  const [denyPaths, args] = [['/data/secret'], ['guest', 'quiet']];
+  const policy = resolveOptions({ denyPaths, args });
+  denyPaths.length = 0;
+  args[1] = 'loud';
+  expect([policy.denyPaths, policy.args]).toEqual([['/data/secret'], ['guest', 'quiet']]);
+  expect(() => (policy.denyPaths as string[]).pop()).toThrow(TypeError);
 });
 
 describe('what somebody put on Object.prototype', () => {

@@ -1,10 +1,11 @@
 // What an observer is told of: every use of console, clocks, random numbers and environment, and every attempt without the grant, once.
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { Cap } from '../../src/capabilities.ts';
 import { type Access, Sandbox } from '../../src/index.ts';
 import { codeOf, errorOf } from '../support/rejection.ts';
 import { wat } from '../support/wat.ts';
-import { ALL, makeHost, Preview1Guest, type TestHost, thrownBy, wasi02 } from './support.ts';
+import { ALL, makeHost, Preview1Guest, Stopped, type TestHost, thrownBy, wasi02 } from './support.ts';
 
 const bytes = Buffer.from('text');
 
@@ -49,6 +50,11 @@ describe('an observer', () => {
     expect(seen[0]?.detail).toEqual(
       'names' in detail ? { names: [] } : 'stream' in detail && detail.stream === 'stdin' ? { ...detail, bytes: expect.any(Number) } : detail,
     );
+  });
+
+  test.each(USES)('may take the grant of %s back in the middle of it, which is as if it never was', (_name, use) => {
+    const test: TestHost = observed(ALL, () => test.host.revoke(ALL));
+    expect(outcomeOf(use, test)).toEqual(outcomeOf(use, observed(Cap.NONE)));
   });
 
   test('hears nothing of what needs no grant', () => {
@@ -107,10 +113,24 @@ function access(capability: string, operation: string, detail: Record<string, un
   return { capability, operation, detail };
 }
 
-function observed(grants: number): TestHost & { readonly seen: Access[] } {
+function observed(grants: number, then = () => {}): TestHost & { readonly seen: Access[] } {
   const seen: Access[] = [];
-  const host = makeHost({ grants, stdin: bytes, env: { LANG: 'C' }, onAccess: (use) => seen.push(use) });
-  return { ...host, seen };
+  const onAccess = (use: Access): void => {
+    seen.push(use);
+    then();
+  };
+  return { ...makeHost({ grants, stdin: bytes, env: { LANG: 'C' }, onAccess }), seen };
+}
+
+/** All that a guest sees of `use`. */
+function outcomeOf(use: Use[1], { host, stdout, stderr }: TestHost): unknown {
+  const guest = new Preview1Guest(host);
+  let result: unknown;
+  const thrown = thrownBy(() => {
+    result = use(wasi02(host), guest);
+  });
+  const memory = createHash('sha256').update(new Uint8Array(guest.memory.buffer)).digest('hex');
+  return { result, thrown: thrown instanceof Stopped ? thrown.reason.code : thrown, memory, printed: stdout() + stderr() };
 }
 
 // For one nanosecond of the monotonic clock.

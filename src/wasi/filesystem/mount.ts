@@ -107,7 +107,8 @@ export function memoryFile(content: string | Uint8Array = ''): Mount {
  * host moves out of the mount is out of reach for paths, but not for those who hold it.
  * @param options.write lets guests with FS_WRITE change it; default false. Not counted against any limit.
  * @param options.create makes the directory, and those above it, when it is missing; default false: it has to be there.
- * @param options.follow follows symbolic links within; default true. Otherwise a path through a link is 'loop', and links can only be seen and removed.
+ * @param options.follow follows symbolic links within; default true. Otherwise a path through a link is 'loop'; links themselves can be seen, and with
+ * `write` be made, moved, linked and removed, and have their times set.
  * @throws GloveportError FILE_NOT_FOUND when it does not exist, INVALID_OPTION when it is no directory, IO_FAILED when it cannot be looked at or made.
  */
 export function hostDirectory(path: string, options: { readonly write?: boolean; readonly create?: boolean; readonly follow?: boolean } = {}): Mount {
