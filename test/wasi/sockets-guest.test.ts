@@ -48,6 +48,13 @@ describe('a component', () => {
     for (const count of [0, 1, 300_000]) expect(await guest.call('echo', 'server.example', port, count)).toBe(count);
   });
 
+  test('that may have one connection only has any number of them, one after the other', async () => {
+    const { port } = await echoServer();
+    await using guest = await load({ ...byName(port), maxConnections: 1 });
+    const calls = Array.from({ length: 20 }, () => () => guest.call('echo', 'server.example', port, 10));
+    for (const call of calls) expect(await call()).toBe(10);
+  });
+
   test('is served while it waits, many at once on one thread', async () => {
     const { port } = await echoServer();
     const guests = await Promise.all(Array.from({ length: 8 }, () => load(byName(port))));
