@@ -1,4 +1,6 @@
+import { memfs } from 'memfs';
 import { describe, expect, test } from 'vitest';
+import { Cap } from '../../src/capabilities.ts';
 import { limits } from '../../src/limits.ts';
 import { CALL_UNITS, ENTRY_UNITS, SCRATCH_BYTES, SYNC_UNITS, WasiContext } from '../../src/wasi/context.ts';
 import { ENTRY_BYTES, MAX_DEPTH } from '../../src/wasi/filesystem/memory.ts';
@@ -15,6 +17,7 @@ import {
   Preview1Guest,
   RecordingControl,
   rootOf,
+  rootsOf,
   stopOf,
   thrownBy,
   wasi02,
@@ -284,6 +287,47 @@ describe('sizes of one call', () => {
     poor.control.budget = 20 * CALL_UNITS;
     expect(stopOf(() => rootOf(poor.host).readDirectory())).toBe('FUEL_EXHAUSTED');
     expect(poor.control.units).toBeLessThanOrEqual(64 * CALL_UNITS + (kind === 'memory' ? 136 * CALL_UNITS : 0));
+  });
+
+  test('random numbers are paid for by what it takes to make them, also those that may be predictable', () => {
+    for (const grants of [0, Cap.RANDOM]) {
+      const { host, control } = makeHost({ grants });
+      const { getInsecureRandomBytes: give } = wasi02(host)['wasi:random/insecure'];
+      for (const [length, units] of [
+        [8n, CALL_UNITS + 8],
+        [60_000n, CALL_UNITS + 60_000],
+      ] as const) {
+        const before = control.units;
+        expect(give(length)).toHaveLength(Number(length));
+        expect(control.units - before).toBe(units);
+      }
+    }
+  });
+
+  test('what is left of a file that is cut is paid for when it is written anew, and no more than twice of it is kept', () => {
+    const { vol } = memfs();
+    const { host, control } = makeHost({ mounts: { '/data': memoryDirectory(vol), '/other': memoryDirectory(fileSystem({})) } });
+    const cost = (work: () => void): number => {
+      const before = control.units;
+      work();
+      return control.units - before;
+    };
+    const [file, other] = rootsOf(host).map((root) => root.openAt({}, 'file', { create: true }, { read: true, write: true }));
+    if (file === undefined || other === undefined) throw new Error('not opened');
+    const text = Buffer.from(Array.from({ length: 100_000 }, (_, index) => index));
+    for (const one of [file, other]) one.write(text, 0n);
+    const node = vol._core.root.getChild('file')?.getNode() as unknown as { readonly capacity: number };
+    let rewrites = 0;
+    for (let size = 99_999; size > 0; size -= 1_009) {
+      rewrites += cost(() => file.setSize(BigInt(size))) >= 2 * size ? 1 : 0;
+      expect(node.capacity).toBeLessThanOrEqual(2 * size + 64);
+      expect(cost(() => other.setSize(BigInt(size)))).toBeGreaterThanOrEqual(2 * size);
+    }
+    expect(rewrites).toBeLessThan(20);
+    for (const one of [file, other]) {
+      const left = Number(one.stat().size);
+      expect(Buffer.compare(one.read(100_000n, 0n)[0], text.subarray(0, left))).toBe(0);
+    }
   });
 
   test('each buffer and each subscription of one call is paid for, empty or not', () => {

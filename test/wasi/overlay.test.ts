@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Descriptor } from '../../src/wasi/component/filesystem.ts';
+import { ENTRY_UNITS } from '../../src/wasi/context.ts';
 import { ENTRY_BYTES } from '../../src/wasi/filesystem/memory.ts';
 import { type Mount, memoryDirectory, memoryFile, overlay, readOnly } from '../../src/wasi/filesystem/mount.ts';
 import { HIDDEN_BYTES } from '../../src/wasi/filesystem/overlay-state.ts';
@@ -251,6 +252,55 @@ describe('what an overlay takes up', () => {
     // Two names of d are given back, and d itself is hidden.
     files.removeDirectory('d');
     expect([thrownBy(() => files.create('fits', true)), filesIn(mount).list('.')]).toEqual([undefined, ['b', 'fits']]);
+  });
+
+  test('is nothing for names that were hidden below a directory once that is moved, whose price that is', () => {
+    const names = Array.from({ length: 200 }, (_, index) => `d${index}/x`);
+    const lower = memoryDirectory({ file: '', 'empty/x': '', ...Object.fromEntries(names.map((name) => [`all/${name}`, ''])) });
+    const costs = (hidden: boolean): number[] => {
+      const mount = overlay(lower);
+      const { host, control } = makeHost({ mounts: { '/data': mount } });
+      const files = filesOf(host, '0.2');
+      const cost = (work: () => void): number => {
+        const before = control.units;
+        work();
+        return control.units - before;
+      };
+      files.remove('empty/x');
+      files.makeDirectory('new');
+      for (const name of names) if (hidden) files.remove(`all/${name}`);
+      const measured = [cost(() => files.rename('file', 'moved')), cost(() => files.remove('moved')), cost(() => files.removeDirectory('empty'))];
+      measured.push(cost(() => files.rename('new', 'newer')));
+      files.rename('all', 'other');
+      expect(mount.stores.map(({ grownBytes }) => grownBytes)[1]).toBe(3 * HIDDEN_BYTES);
+      return measured;
+    };
+    const [few, many] = [costs(false), costs(true)];
+    expect(many.slice(0, 3)).toEqual(few.slice(0, 3));
+    expect((many[3] as number) - (few[3] as number)).toBeGreaterThanOrEqual(200 * 64);
+  });
+
+  test('of one over the other is paid for in each, and so is the way down to where they have nothing yet', () => {
+    const path = Array.from({ length: 100 }, () => 'd').join('/');
+    const looks: number[] = [];
+    const changes: number[] = [];
+    for (let layers = 0; layers <= 2; layers += 1) {
+      let mount = memoryDirectory({ [`${path}/file`]: '' });
+      for (let layer = 1; layer <= layers; layer += 1) mount = overlay(mount);
+      const { host, control } = makeHost({ mounts: { '/data': mount } });
+      const root = rootOf(host);
+      const look = control.units;
+      root.statAt({}, `${path}/file`);
+      looks.push(control.units - look);
+      const change = control.units;
+      root.setTimesAt({}, `${path}/file`, { tag: 'now' }, { tag: 'now' });
+      changes.push(control.units - change);
+    }
+    const steps = (100 * 101) / 2;
+    for (const costs of [looks, changes]) {
+      expect((costs[1] as number) - (costs[0] as number)).toBeGreaterThanOrEqual(100 * ENTRY_UNITS + steps * 64);
+      expect((costs[2] as number) - (costs[1] as number)).toBeGreaterThanOrEqual(100 * ENTRY_UNITS + steps * 64);
+    }
   });
 
   test('leaves nothing half done when the guest is stopped in the middle of it', () => {

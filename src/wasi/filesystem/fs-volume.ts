@@ -108,7 +108,7 @@ class FsDirectory implements VolumeDirectory {
     const { fs } = this.#home;
     const fd = fs.openSync(`${this.path()}/${name}`, write ? 'r+' : 'r');
     const stat = (): FileStat => statOf(fs.fstatSync(fd, { bigint: true }));
-    return { fd, size: () => Number(stat().size), stat, forget() {} };
+    return { fd, size: () => Number(stat().size), capacity: () => Infinity, stat, forget() {} };
   }
 
   reopen(): VolumeDirectory {

@@ -98,7 +98,7 @@ class MemfsDirectory implements VolumeDirectory {
   open(name: string, write: boolean): VolumeFile {
     const link = this.#link.children.get(name) ?? fail('no-entry');
     const { fd, node } = this.#core.openLink(link, write ? O_RDWR : O_RDONLY, false);
-    return { fd, size: () => node.getSize(), stat: () => statOf(node), forget: () => forget(this.#core, node) };
+    return { fd, size: () => node.getSize(), capacity: () => capacityOf(node), stat: () => statOf(node), forget: () => forget(this.#core, node) };
   }
 
   reopen(): VolumeDirectory {
@@ -115,6 +115,12 @@ const O_RDWR = 2;
 // After a reset of the volume the number may be another's.
 function forget(core: Core, node: Node): void {
   if (core.inodes[node.ino] === node) core.deleteNode(node);
+}
+
+// Of no public name. Where it is missing nothing is known of it.
+function capacityOf(node: Node): number {
+  const { capacity } = node as unknown as { readonly capacity?: number };
+  return capacity ?? Infinity;
 }
 
 function statOf(node: Node): FileStat {

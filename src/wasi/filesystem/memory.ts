@@ -8,6 +8,8 @@ import type { Volume, VolumeDirectory, VolumeFile } from './volume.ts';
 
 /** What an entry (file, directory, link, and each further name of a file) counts besides its content; measured with memfs: about 3 KiB. */
 export const ENTRY_BYTES = 4096;
+// Writing a byte of a file anew takes as long as moving this many: it is copied twice, to memory that is fresh.
+const REWRITTEN_AS_MOVED = 16;
 /** Directories within directories. memfs keeps the whole path with every object, so that depth costs by the square. */
 export const MAX_DEPTH = 128;
 
@@ -323,16 +325,21 @@ class MemoryFile implements BackingFile {
     }
   }
 
-  // memfs keeps the room of what was cut off, unless everything is: the rest is written anew.
+  // memfs keeps the room of what was cut off, unless everything is: when that gets more than half, the rest is written anew.
   #shrinkTo(size: number): void {
     const before = this.size();
-    this.#context.chargeBytes(size);
-    attempt(() => {
-      const rest = new Uint8Array(size);
-      this.#fs.readSync(this.#file.fd, rest, 0, size, 0);
-      this.#fs.ftruncateSync(this.#file.fd, 0);
-      if (size > 0) this.#fs.writeSync(this.#file.fd, rest, 0, size, 0);
-    });
+    const { fd } = this.#file;
+    if (2 * size >= attempt(() => this.#file.capacity())) {
+      attempt(() => this.#fs.ftruncateSync(fd, size));
+    } else {
+      this.#context.chargeBytes(size * REWRITTEN_AS_MOVED);
+      attempt(() => {
+        const rest = new Uint8Array(size);
+        this.#fs.readSync(fd, rest, 0, size, 0);
+        this.#fs.ftruncateSync(fd, 0);
+        if (size > 0) this.#fs.writeSync(fd, rest, 0, size, 0);
+      });
+    }
     this.#store.shrink(before - size);
   }
 

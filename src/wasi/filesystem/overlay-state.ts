@@ -1,7 +1,7 @@
 // What an overlay knows beside what its two sides hold: which names of the lower side are hidden, and which directories and files of it are open, so that
 // they follow what is moved, removed or copied up. Shared by all guests that are given the overlay.
 import type { Metered, WasiContext } from '../context.ts';
-import type { BackingFile } from './backing.ts';
+import type { BackingFile, FileType } from './backing.ts';
 import { fail } from './errors.ts';
 import type { MemoryStore } from './memory.ts';
 
@@ -40,9 +40,14 @@ export class OverlayState implements Metered {
     return this.#hiddenNames * HIDDEN_BYTES;
   }
 
-  /** How many paths are gone over when one is moved or removed. */
-  get tracked(): number {
-    return this.#hidden.size + this.directories.size + this.files.size;
+  /** How many paths are gone over when one is removed, or a file is moved. */
+  get opened(): number {
+    return this.directories.size + this.files.size;
+  }
+
+  /** How many are gone over besides when a directory is moved. */
+  get hiding(): number {
+    return this.#hidden.size;
   }
 
   hides(directory: string, name: string): boolean {
@@ -66,17 +71,17 @@ export class OverlayState implements Metered {
     for (const file of this.files) if (file.path === path) file.path = undefined;
   }
 
-  /** The directory `path`, which was empty, is gone. */
+  /** The directory `path`, which was empty, is gone. What was hidden further below went with the directories there. */
   removedDirectory(path: string): void {
     this.#forgetHidden(path);
     for (const directory of this.directories) if (directory.path === path) directory.path = undefined;
   }
 
   /** What was `from` is now `to`, in place of what that was, and all of it in the upper side. */
-  moved(from: string, to: string): void {
+  moved(from: string, to: string, type: FileType): void {
     this.removedFile(to);
     this.removedDirectory(to);
-    this.#forgetHidden(from);
+    if (type === 'directory') for (const path of this.#hidden.keys()) if (isAtOrBelow(path, from)) this.#forgetHidden(path);
     for (const file of this.files) file.path = movedPath(file.path, from, to);
     for (const directory of this.directories) {
       const path = movedPath(directory.path, from, to);
@@ -90,18 +95,17 @@ export class OverlayState implements Metered {
     for (const file of this.files) if (file.path === path) file.switchTo(open);
   }
 
-  #forgetHidden(path: string): void {
-    for (const [directory, names] of this.#hidden) {
-      if (!isAtOrBelow(directory, path)) continue;
-      this.#hidden.delete(directory);
-      this.#hiddenNames -= names.size;
-      names.clear();
-    }
+  #forgetHidden(directory: string): void {
+    const names = this.#hidden.get(directory);
+    if (names === undefined) return;
+    this.#hidden.delete(directory);
+    this.#hiddenNames -= names.size;
+    names.clear();
   }
 }
 
 function isAtOrBelow(path: string, top: string): boolean {
-  return path === top || path.startsWith(`${top}/`);
+  return path.startsWith(top) && (path.length === top.length || path[top.length] === '/');
 }
 
 function movedPath(path: string | undefined, from: string, to: string): string | undefined {

@@ -11,8 +11,8 @@ import type { LocatedDirectory, OverlayState } from './overlay-state.ts';
 import { below } from './paths.ts';
 
 const COPY_BYTES = 64 * 1024;
-// What looking at one path costs, as if so many bytes were moved.
-const TRACKED_BYTES = 256;
+// What looking at one path, or one step down in the upper store, costs, as if so many bytes were moved.
+const STEP_BYTES = 512;
 const READ: OpenAccess = { read: true, write: false, create: false, exclusive: false, truncate: false };
 const MAKE: OpenAccess = { read: false, write: true, create: true, exclusive: true, truncate: false };
 
@@ -145,7 +145,7 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
   }
 
   removeFile(name: string): void {
-    this.#chargeTracking();
+    this.#chargeSteps(this.#guest.state.opened);
     const sides = this.#sides(name);
     const stat = sides.upper ?? sides.lower ?? fail('no-entry');
     if (stat.type === 'directory') fail('is-directory');
@@ -156,7 +156,7 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
   }
 
   removeDirectory(name: string): void {
-    this.#chargeTracking();
+    this.#chargeSteps(this.#guest.state.opened);
     const sides = this.#sides(name);
     this.#checkEmpty(name);
     this.#hiding(sides, name, () => {
@@ -173,7 +173,6 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
   }
 
   rename(name: string, target: BackingDirectory, newName: string): void {
-    this.#chargeTracking();
     const into = this.#sameOverlay(target);
     const [from, to] = [below(this.#at(), name), below(into.#at(), newName)];
     const [sides, replacedSides] = [this.#sides(name), into.#sides(newName)];
@@ -181,7 +180,10 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
     const replaced = this.#merged(replacedSides);
     if (from === to || (replaced && replaced.inode === source.inode && replaced.device === source.device)) return;
     if (from.startsWith(`${to}/`)) fail('not-empty');
+    const { state } = this.#guest;
+    this.#chargeSteps(state.opened);
     if (source.type === 'directory') {
+      this.#chargeSteps(state.hiding);
       if (to.startsWith(`${from}/`)) fail('invalid');
       if (replaced) into.#checkEmpty(newName);
     } else if (replaced?.type === 'directory') {
@@ -191,7 +193,7 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
     const upper = this.#makeUpper();
     const intoUpper = into.#makeUpper();
     this.#hiding(sides, name, () => into.#hiding(replacedSides, newName, () => upper.rename(name, intoUpper, newName)));
-    this.#guest.state.moved(from, to);
+    state.moved(from, to, source.type);
   }
 
   // Copies up the file `path`, which is of the lower store.
@@ -306,7 +308,9 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
     }
   }
 
+  // Paid for in each overlay that lies on another.
   #sides(name: string): Sides {
+    this.#guest.context.chargeEntries(1);
     return { upper: this.#findUpper()?.lookup(name), lower: this.#hides(name) ? undefined : this.#lower?.lookup(name) };
   }
 
@@ -317,9 +321,8 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
     return isMerged ? { ...upper, device: lower.device, inode: lower.inode } : { ...upper, device: this.#guest.device };
   }
 
-  // For going over what is open and hidden, before anything is changed.
-  #chargeTracking(): void {
-    this.#guest.context.chargeBytes(TRACKED_BYTES * this.#guest.state.tracked);
+  #chargeSteps(count: number): void {
+    this.#guest.context.chargeBytes(STEP_BYTES * count);
   }
 
   #hides(name: string): boolean {
@@ -338,6 +341,7 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
   #findUpper(): BackingDirectory | undefined {
     if (this.#upper || this.path === undefined) return this.#upper;
     const names = this.path.split('/');
+    this.#chargeSteps(names.length);
     let opened: BackingDirectory[] = [];
     try {
       opened = (this.#root.#upper as BackingDirectory).descend(names);
@@ -355,19 +359,21 @@ class OverlayDirectory implements BackingDirectory, LocatedDirectory {
     if (found) return found;
     const names = this.#at().split('/');
     const opened = this.#root.descend(names) as OverlayDirectory[];
+    const made: { readonly parent: BackingDirectory; readonly name: string; readonly times: FileTimes }[] = [];
     try {
-      const made: { readonly parent: BackingDirectory; readonly name: string; readonly times: FileTimes }[] = [];
       let parent = this.#root.#upper as BackingDirectory;
       opened.forEach((directory, index) => {
         if (!directory.#findUpper()) {
           const name = names[index] as string;
+          const times = directory.#readable().stat();
           parent.createDirectory(name);
-          made.push({ parent, name, times: directory.#readable().stat() });
+          made.push({ parent, name, times });
         }
         parent = directory.#findUpper() ?? fail('io');
       });
-      for (const { parent: above, name, times } of made) above.setTimesOf(name, times);
     } finally {
+      // Also when the guest is stopped on the way.
+      for (const { parent, name, times } of made) parent.setTimesOf(name, times);
       for (const directory of opened) directory.close();
     }
     return this.#findUpper() ?? fail('no-entry');

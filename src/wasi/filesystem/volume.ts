@@ -72,6 +72,8 @@ export interface VolumeDirectory {
 export interface VolumeFile {
   readonly fd: number;
   size(): number;
+  /** Bytes that are kept for its content, which may be more than its size; Infinity where that is not known. */
+  capacity(): number;
   stat(): FileStat;
   /** It has no name, and the last that had it open has closed it. */
   forget(): void;
