@@ -5,7 +5,8 @@ import { Cap } from '../../src/capabilities.ts';
 import { type Access, Sandbox } from '../../src/index.ts';
 import { codeOf, errorOf } from '../support/rejection.ts';
 import { wat } from '../support/wat.ts';
-import { ALL, makeHost, Preview1Guest, Stopped, type TestHost, thrownBy, wasi02 } from './support.ts';
+import type { WasiHost } from '../../src/wasi/host.ts';
+import { ALL, makeHost, makeMount, openDescriptors, Preview1Guest, rootOf, Stopped, type TestHost, thrownBy, wasi02 } from './support.ts';
 
 const bytes = Buffer.from('text');
 
@@ -55,6 +56,18 @@ describe('an observer', () => {
   test.each(USES)('may take the grant of %s back in the middle of it, which is as if it never was', (_name, use) => {
     const test: TestHost = observed(ALL, () => test.host.revoke(ALL));
     expect(outcomeOf(use, test)).toEqual(outcomeOf(use, observed(Cap.NONE)));
+  });
+
+  test.each([
+    ['take the grant of', (host: WasiHost) => host.revoke(ALL)],
+    ['dispose of the guest in the middle of', (host: WasiHost) => host.dispose()],
+  ])('may %s an open, which leaves nothing open', (_what, end) => {
+    const mounts = { '/data': makeMount('host', { file: 'text' }).mount };
+    const before = openDescriptors();
+    const test = makeHost({ mounts, onAccess: () => end(test.host) });
+    const file = rootOf(test.host).openAt({}, 'file', {}, { read: true });
+    expect(openDescriptors()).toBe(before);
+    expect(thrownBy(() => file.read(4n, 0n))).toBe('not-permitted');
   });
 
   test('hears nothing of what needs no grant', () => {
