@@ -690,7 +690,7 @@ function stackExceeded(limits: MeterLimits, cause?: unknown): GloveportError {
 function unwaitable(): GloveportError {
   return new GloveportError(
     'UNSUPPORTED_FEATURE',
-    'the guest waits for something that the event loop has to bring, on a thread that it blocks; use call() on an engine with JSPI (Node 25 or later)',
+    'the guest waits for something that the event loop has to bring, on a thread that it blocks; use call() on an engine with JSPI (WebAssembly.Suspending)',
     { feature: 'waiting' },
   );
 }

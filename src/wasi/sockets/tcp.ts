@@ -82,7 +82,7 @@ export class OpenTcp {
 
   /**
    * Binds to where the policy lets sockets listen, or, for a socket that is going to connect, to no address and port in particular.
-   * A Node without `net.BoundSocket` (before 26.4) cannot: `not-supported`.
+   * A Node without `net.BoundSocket` cannot: `not-supported`.
    */
   startBind(local: Endpoint): void {
     this.#expect('unbound');

@@ -72,7 +72,7 @@ export class OpenUdp {
 
   /**
    * Binds to where the policy lets sockets listen, or, for a socket that is going to send, to no address and port in particular. A Node without
-   * `bindSync` (before 26.4) cannot: `not-supported`.
+   * `bindSync` cannot: `not-supported`.
    */
   startBind(local: Endpoint): void {
     if (this.#state !== 'unbound') fail(this.#state === 'bind-started' ? 'concurrency-conflict' : 'invalid-state');
