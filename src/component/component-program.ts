@@ -100,17 +100,18 @@ function bindFunctions(
     if (kind !== 'function') continue;
     const [owner, member] = splitName(name);
     const call = callableAt(interfaces[owner] as Members, member);
+    const isConstructor = placeOf(member).kind === 'constructor';
     functions.set(name, {
       name,
       type: type as FunctionType,
       check: (args) => checkArguments(name, type as FunctionType, args, isResource),
       invoke: (args) => {
         guards.reset();
-        return runToEnd(call(...args) as Steps);
+        return isConstructor ? call(...args) : runToEnd(call(...args) as Steps);
       },
-      invokeAsync: (args) => {
+      invokeAsync: async (args) => {
         guards.reset();
-        return runSuspending(call(...args) as Steps, meter);
+        return isConstructor ? call(...args) : runSuspending(call(...args) as Steps, meter);
       },
     });
   }

@@ -79,33 +79,17 @@ const EDITS: readonly Edit[] = [
     leaves: /Object\.defineProperty\(\w+, symbolDispose|\[symbolDispose\] =/,
   },
   {
-    // As a generator, which stands still where the guest is called: whoever runs it calls the guest, at once or so that it can be suspended there.
-    purpose: 'exported functions leave the call of the guest to who runs them',
-    pattern: /return _withGlobalCurrentTaskMeta\((\{\s*taskID: task\.id\(\),\s*componentIdx: task\.componentIdx\(\),\s*fn: )\(\) => \{/g,
-    replacement: 'return $$task(this, $1function* () {',
-    matches: 'any number',
-    leaves: /return _withGlobalCurrentTaskMeta\(\{\s*taskID: task\.id\(/,
-  },
-  {
-    purpose: 'the call of the guest is a step of its own',
-    pattern: /_withGlobalCurrentTaskMeta\((\{\s*taskID: task\.id\(\),\s*componentIdx: task\.componentIdx\(\),\s*fn: \(\) => )(\w+)\((.*)\)(,\s*\}\))/g,
-    replacement: 'yield _withGlobalCurrentTaskMeta($1[$2, [$3]]$4',
-    matches: 'any number',
-    leaves: /(?<!yield )_withGlobalCurrentTaskMeta\(\{\s*taskID: task\.id\(\),\s*componentIdx: task\.componentIdx\(\),\s*fn:/,
-  },
-  {
-    purpose: 'the task of an exported function stays the current one while the guest is suspended',
+    purpose: 'the task of an exported function stays the current one while the guest is suspended, see steps()',
     pattern: /(?=function _withGlobalCurrentTaskMeta\(args\) \{)/,
-    replacement: `function* $$task(self, { taskID, componentIdx, fn }) {
-      const previous = CURRENT_TASK_META[componentIdx] ?? null;
-      const previousCurrent = CURRENT_TASK_META.current ?? null;
-      try {
-        CURRENT_TASK_META.current = CURRENT_TASK_META[componentIdx] = { taskID, componentIdx };
-        return yield* fn.call(self);
-      } finally {
-        CURRENT_TASK_META[componentIdx] = previous;
-        CURRENT_TASK_META.current = previousCurrent;
-      }
+    replacement: `function $$enter(task) {
+      const componentIdx = task.componentIdx();
+      const outer = { componentIdx, own: CURRENT_TASK_META[componentIdx] ?? null, current: CURRENT_TASK_META.current ?? null };
+      CURRENT_TASK_META.current = CURRENT_TASK_META[componentIdx] = { taskID: task.id(), componentIdx };
+      return outer;
+    }
+    function $$leave({ componentIdx, own, current }) {
+      CURRENT_TASK_META[componentIdx] = own;
+      CURRENT_TASK_META.current = current;
     }
     `,
     matches: 'at most once',
@@ -185,7 +169,7 @@ const UNUSED_REPS: Edit = {
 };
 
 /** Everything that is done to the generated source, as text; part of the cache's key. */
-export const GLUE_VERSION: string = [...EDITS, UNUSED_REPS].map(({ pattern, replacement }) => `${pattern} ${replacement}`).join('\n');
+export const GLUE_VERSION: string = [...[...EDITS, UNUSED_REPS].map(({ pattern, replacement }) => `${pattern} ${replacement}`), String(steps)].join('\n');
 
 /**
  * The generated source as the body of a function that returns `instantiate`. Its free names are those of `scope.ts` and `guards.ts`.
@@ -196,7 +180,7 @@ export function hardenGlue(generated: string): string {
   const edits = generated.includes('_createdReps.has(') ? EDITS : [...EDITS, UNUSED_REPS];
   const edited = edits.reduce(apply, generated);
   refuseHidingExports(edited);
-  return edited;
+  return steps(edited);
 }
 
 function apply(source: string, { purpose, pattern, replacement, matches, leaves }: Edit): string {
@@ -207,6 +191,36 @@ function apply(source: string, { purpose, pattern, replacement, matches, leaves 
   if (leaves?.test(withoutStrings(edited))) throw misfit(purpose, 'a place was left');
   return edited;
 }
+
+// Makes generators of exported functions, which stand still where they call the guest: whoever runs one calls the guest, at once or so that it can be suspended
+// there. Constructors can not be generators, and call it themselves.
+function steps(source: string): string {
+  const lines = source.split('\n');
+  for (const [start, line] of lines.entries()) {
+    const indentation = /^( *)return _withGlobalCurrentTaskMeta\(\{$/.exec(line)?.[1];
+    if (indentation === undefined || lines[start + 1]?.trim() !== 'taskID: task.id(),') continue;
+    const opening = new RegExp(`^ {${indentation.length - 2}}\\S.*\\{$`);
+    let head = start - 1;
+    while (head >= 0 && !opening.test(lines[head] as string)) head--;
+    const end = lines.indexOf(`${indentation}});`, start);
+    const [name = '', last = ''] = [lines[head], lines[end - 1]];
+    if (/^ *constructor\(/.test(name)) continue;
+    const body = lines
+      .slice(start + 4, end - 1)
+      .join('\n')
+      .split(GUEST_CALL);
+    if (!/^ *(?:[\w$.]+ = )?function [\w$]+\(/.test(name) || lines[start + 3]?.trim() !== 'fn: () => {' || last.trim() !== '},' || body.length !== 4) {
+      throw misfit('exported functions leave the call of the guest to who runs them', 'a function is not as it should be');
+    }
+    const [before, core, values, after] = body;
+    lines[head] = name.replace('function ', 'function* ');
+    lines.fill('', start, end + 1);
+    lines[start] = `const $outer = $enter(task); try {\n${before}yield [${core}, [${values}]]${after}\n} finally { $leave($outer); }`;
+  }
+  return lines.join('\n');
+}
+
+const GUEST_CALL = /_withGlobalCurrentTaskMeta\(\{\s*taskID: task\.id\(\),\s*componentIdx: task\.componentIdx\(\),\s*fn: \(\) => ([\w$]+)\((.*)\),\s*\}\)/;
 
 // Numbered names are the transpiler's own. Where it declares one that an import has too, that hides the import, and something else would be called.
 function refuseHiddenImports(source: string): void {
