@@ -93,11 +93,11 @@ class InlineIsolate implements Isolate {
   async handle(request: ServedRequest, respond: Respond): Promise<void> {
     const target = this.#function('wasi:http/incoming-handler#handle');
     await this.#meter.runAsync(async () => {
-      const args = this.#wasi.incoming(request, respond);
+      const incoming = this.#wasi.incoming(request, respond);
       try {
-        await target.invokeAsync(target.check(args));
+        await target.invokeAsync(target.check(incoming.args));
       } finally {
-        for (const argument of args) argument.close();
+        incoming.close();
       }
     });
   }

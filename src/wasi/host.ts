@@ -6,7 +6,7 @@ import { type ClockPolicy, Clocks } from './clocks.ts';
 import { cliInterfaces } from './component/cli.ts';
 import { clockInterfaces, randomInterfaces } from './component/clocks-random.ts';
 import { filesystemInterfaces } from './component/filesystem.ts';
-import { httpInterfaces, incomingArguments } from './component/http.ts';
+import { httpInterfaces, type IncomingCall, incomingCall } from './component/http.ts';
 import { ioInterfaces } from './component/io.ts';
 import { interfaceOf } from './component/resource.ts';
 import { socketInterfaces } from './component/sockets.ts';
@@ -103,9 +103,9 @@ export class WasiHost {
     });
   }
 
-  /** Arguments for the guest's `wasi:http/incoming-handler`, made and closed within its call. `respond` takes its answer. */
-  incoming(request: ServedRequest, respond: Respond) {
-    return incomingArguments(this.#context, request, respond);
+  /** A call of the guest's `wasi:http/incoming-handler`, made and closed within one of the meter's. `respond` takes the guest's answer. */
+  incoming(request: ServedRequest, respond: Respond): IncomingCall {
+    return incomingCall(this.#context, request, respond);
   }
 
   /**

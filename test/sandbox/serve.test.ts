@@ -6,6 +6,7 @@ import { guest as exampleGuest, starlingGuest } from '../../guest-examples/build
 import { Cap, ComponentError, compile, type Guest, Sandbox, type SandboxOptions } from '../../src/index.ts';
 import { MAX_WAITING_REQUESTS } from '../../src/sandbox/serve.ts';
 import { MAX_FIELDS } from '../../src/wasi/http/fields.ts';
+import { CONTENT_AHEAD_BYTES } from '../../src/wasi/http/incoming-content.ts';
 import { CONTENT_BUFFER_BYTES } from '../../src/wasi/http/outgoing-content.ts';
 import { nodeHandler } from '../../guest-examples/node-handler.ts';
 import { wat } from '../support/wat.ts';
@@ -88,6 +89,34 @@ describe('a request', () => {
     expect(pulled).toBeLessThan((2 * CONTENT_BUFFER_BYTES) / (64 * 1024) + 20);
     await response.body?.cancel();
     await until(() => guest.state !== 'running');
+  });
+
+  test.each(['streamed', 'finished'])('is not pulled any more after its call, although the guest keeps its body: %s', async (how) => {
+    await using guest = await load();
+    let pulled = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        pulled++;
+        controller.enqueue(new Uint8Array(1024));
+      },
+    });
+    expect(await text(guest, '/hello')).toBe('hello');
+    expect(await (await guest.serve(ask(`/keep?${how}`, streaming(body)))).text()).toBe('kept');
+    await until(() => guest.state === 'ready');
+    expect(body.locked).toBe(false);
+    await sleep(10);
+    const before = pulled;
+    await sleep(50);
+    expect(pulled).toBe(before);
+  });
+
+  test('whose body the guest keeps is over with its call, and takes nothing up any more', async () => {
+    await using guest = await load({ limits: { hostBytes: 4 * CONTENT_AHEAD_BYTES } });
+    for (let round = 0; round < 10; round++) {
+      expect(await (await guest.serve(ask('/keep', { method: 'POST', body: 'abc' }))).text()).toBe('kept');
+    }
+    await until(() => guest.state === 'ready');
+    expect(await text(guest, '/kept')).toBe('read {"tag":"connection-terminated"}');
   });
 
   test('whose body fails shows that to the guest', async () => {

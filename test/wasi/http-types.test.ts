@@ -331,6 +331,34 @@ describe('content that comes in', () => {
     expect(log).toEqual(['resume', 'resume']);
   });
 
+  test('takes up its room from when it is read until the guest has all, or gives up', () => {
+    const context = contextOf(2 * CONTENT_AHEAD_BYTES);
+    const contents = [1, 2, 3].map(() => new IncomingContent(context, { resume: () => undefined, cancel: () => undefined }));
+    const [first, second, third] = contents as [IncomingContent, IncomingContent, IncomingContent];
+    first.start();
+    second.start();
+    first.push(Buffer.from('abc'));
+    first.finish();
+    first.read(2);
+    expect(context.hostBytesLeft()).toBe(0);
+    expect(stopOf(() => third.start())).toBe('MEMORY_EXCEEDED');
+    first.read(2);
+    third.start();
+    expect(context.hostBytesLeft()).toBe(0);
+    second.discard();
+    third.close();
+    expect(context.hostBytesLeft()).toBe(2 * CONTENT_AHEAD_BYTES);
+  });
+
+  test('that is closed before it was read is not whole', () => {
+    const { content } = received();
+    content.start();
+    content.push(Buffer.from('abc'));
+    content.finish();
+    content.close();
+    expect(thrownBy(() => content.read(1))).toEqual({ tag: 'connection-terminated' });
+  });
+
   test('in single bytes is paused long before as many are there', () => {
     const { content } = received();
     content.start();

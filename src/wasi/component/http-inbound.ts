@@ -54,6 +54,12 @@ export class IncomingRequest extends Resource {
     this.#consumed = true;
     return new IncomingBody(this.#context, this.#content, 'request');
   }
+
+  /** The call that serves it is over: nobody receives its body any more, whatever the guest keeps of it. */
+  static end(request: IncomingRequest): void {
+    request.close();
+    request.#content.close();
+  }
 }
 
 /** The resource `outgoing-response`. */

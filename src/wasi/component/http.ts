@@ -1,5 +1,5 @@
 // wasi:http 0.2: the interfaces of its resources and of its outgoing handler. HTTP/1.1 is what is spoken; the interfaces do not show it.
-import type { WasiContext } from '../context.ts';
+import type { Closable, WasiContext } from '../context.ts';
 import type { HttpClient } from '../http/client.ts';
 import { type HttpErrorCode, isHttpError } from '../http/errors.ts';
 import type { Respond, ServedRequest } from '../http/serving.ts';
@@ -42,9 +42,20 @@ export function httpInterfaces(context: WasiContext, client: HttpClient) {
   };
 }
 
-/** What the `handle` of `incoming-handler` is called with; closed again after the call, whatever the guest did with them. */
-export function incomingArguments(context: WasiContext, request: ServedRequest, respond: Respond): readonly [IncomingRequest, ResponseOutparam] {
-  return [new IncomingRequest(context, request), new ResponseOutparam(context, respond)];
+/** A call of the `handle` of `incoming-handler`. */
+export interface IncomingCall extends Closable {
+  readonly args: readonly [IncomingRequest, ResponseOutparam];
+}
+
+/** Has to be closed after the call, whatever the guest did with its arguments. */
+export function incomingCall(context: WasiContext, served: ServedRequest, respond: Respond): IncomingCall {
+  const request = new IncomingRequest(context, served);
+  const outparam = new ResponseOutparam(context, respond);
+  const close = (): void => {
+    IncomingRequest.end(request);
+    outparam.close();
+  };
+  return { args: [request, outparam], close };
 }
 
 function httpErrorCode(error: IoError): HttpErrorCode | undefined {

@@ -1,4 +1,5 @@
-// A body that comes to a guest: a bounded buffer between whoever receives it and the guest. What the guest does not read is not fetched.
+// A body that comes to a guest: a bounded buffer between whoever receives it and the guest. What the guest does not read is not fetched. From when the guest
+// starts to read until it has all, room for what is ahead of it counts against `hostBytes`: even a small rest can hold on to a whole buffer of the system.
 import type { InputSource } from '../component/io.ts';
 import type { WasiContext } from '../context.ts';
 import { Signal } from '../waiting.ts';
@@ -27,6 +28,9 @@ export class IncomingContent implements InputSource {
   readonly #producer: ContentProducer;
   readonly #maxBytes: number;
   readonly #pieces: Uint8Array[] = [];
+  // Bytes of the pieces, with their overhead; and those that count against `hostBytes`.
+  #held = 0;
+  #kept = 0;
   #received = 0;
   #paused = true;
   #discarding = false;
@@ -41,9 +45,13 @@ export class IncomingContent implements InputSource {
     this.#maxBytes = maxBytes;
   }
 
-  /** Starts to receive. The failure of a body comes behind what was received before it. */
+  /** Starts to receive. The failure of a body comes behind what was received before it. Stops the guest when `hostBytes` has no room for what will be ahead. */
   start(): void {
     if (this.#over || !this.#paused) return;
+    if (this.#kept === 0 && !this.#discarding) {
+      this.#context.keepBytesOrStop(CONTENT_AHEAD_BYTES);
+      this.#kept = CONTENT_AHEAD_BYTES;
+    }
     this.#paused = false;
     this.#producer.resume();
   }
@@ -54,7 +62,9 @@ export class IncomingContent implements InputSource {
     for (let left = limit; left > 0; ) {
       const piece = this.#pieces.shift();
       if (piece === undefined) break;
-      if (piece.length > left) this.#pieces.unshift(piece.subarray(left));
+      const isWhole = piece.length <= left;
+      if (!isWhole) this.#pieces.unshift(piece.subarray(left));
+      this.#held -= isWhole ? piece.length + PIECE_OVERHEAD : left;
       pieces.push(piece.subarray(0, left));
       left -= piece.length;
     }
@@ -62,14 +72,16 @@ export class IncomingContent implements InputSource {
     const bytes = pieces.length === 1 ? (only as Uint8Array) : Buffer.concat(pieces);
     this.#context.chargeCalls(PIECE_CALLS);
     this.#context.chargeBytes(bytes.length);
-    if (this.#pieces.length === 0) this.start();
+    if (this.#pieces.length > 0) return bytes;
+    if (this.#over) this.#empty();
+    else this.start();
     return bytes;
   }
 
   /** Throws away what is left, so that the end comes, and with it the trailers. */
   discard(): void {
     this.#discarding = true;
-    this.#pieces.length = 0;
+    this.#empty();
     this.start();
   }
 
@@ -79,11 +91,13 @@ export class IncomingContent implements InputSource {
     return this.#trailers;
   }
 
-  /** The guest wants no more of it. */
+  /** Nothing more of it is wanted, or given: what is left is let go. */
   close(): void {
     if (!this.#over) this.#producer.cancel();
-    this.fail({ tag: 'connection-terminated' });
-    this.#pieces.length = 0;
+    this.fail(GONE);
+    // Whoever still looks is not to take a part for the whole.
+    if (this.#pieces.length > 0) this.#failure ??= GONE;
+    this.#empty();
   }
 
   /** Takes what has arrived. Gives false when that is enough for now. */
@@ -95,7 +109,8 @@ export class IncomingContent implements InputSource {
     }
     if (this.#over || this.#discarding || bytes.length === 0) return true;
     this.#pieces.push(bytes);
-    this.#paused ||= this.#pieces.reduce((sum, { length }) => sum + length + PIECE_OVERHEAD, 0) >= CONTENT_AHEAD_BYTES;
+    this.#held += bytes.length + PIECE_OVERHEAD;
+    this.#paused ||= this.#held >= CONTENT_AHEAD_BYTES;
     this.ready.notify();
     return !this.#paused;
   }
@@ -116,8 +131,16 @@ export class IncomingContent implements InputSource {
 
   #end(): void {
     this.#over = true;
+    if (this.#pieces.length === 0) this.#empty();
     this.ready.notify();
     this.ended.notify();
+  }
+
+  #empty(): void {
+    this.#pieces.length = 0;
+    this.#held = 0;
+    this.#context.giveBack(this.#kept);
+    this.#kept = 0;
   }
 
   #nothing(): Uint8Array | undefined {
@@ -128,3 +151,4 @@ export class IncomingContent implements InputSource {
 }
 
 const NOTHING = new Uint8Array();
+const GONE: HttpErrorCode = { tag: 'connection-terminated' };

@@ -138,6 +138,20 @@ const ROUTES = {
     incoming[Symbol.dispose]();
     respond(out, 200, [], last);
   },
+  '/keep': ({ request, out, query }) => {
+    const incoming = request.consume();
+    if (query === 'finished') kept.push(IncomingBody.finish(incoming));
+    else kept.push(incoming, incoming.stream());
+    respond(out, 200, [], 'kept');
+  },
+  '/kept': ({ out }) => {
+    try {
+      checked('read', () => kept.at(-1).read(1n));
+    } catch (error) {
+      last = error.message;
+    }
+    respond(out, 200, [], last);
+  },
   '/echo': ({ request, out }) => {
     const { body, stream } = open(out, 200, []);
     const incoming = request.consume();
@@ -156,6 +170,7 @@ const ROUTES = {
   },
 };
 let last = '';
+const kept = [];
 
 function start(request) {
   const outgoingRequest = checked('headers', () => new OutgoingRequest(fieldsOf(request.headers)));
