@@ -14,8 +14,8 @@ type Handle = (request: ServedRequest, respond: Respond) => Promise<void>;
 /** The requests of one guest, handled in the order in which they came. */
 export class Server {
   readonly #handle: Handle;
-  #waiting = 0;
-  #last: Promise<void> = Promise.resolve();
+  readonly #waiting = new Map<Answer, ServedRequest>();
+  #busy = false;
 
   constructor(handle: Handle) {
     this.#handle = handle;
@@ -24,26 +24,33 @@ export class Server {
   /** @see Guest.serve */
   serve(request: Request): Promise<Response> {
     const served = servedRequest(request);
-    if (this.#waiting >= MAX_WAITING_REQUESTS) {
+    if (this.#waiting.size >= MAX_WAITING_REQUESTS) {
       throw new GloveportError('QUEUE_FULL', `${MAX_WAITING_REQUESTS} requests wait for the guest already; load more guests of its module`, {
         maximum: MAX_WAITING_REQUESTS,
       });
     }
-    const answer = new Answer(request);
-    this.#waiting += 1;
-    this.#last = this.#last.then(() => this.#serve(served, answer));
+    const answer = new Answer(request, () => this.#waiting.delete(answer));
+    this.#waiting.set(answer, served);
+    if (request.signal.aborted) answer.abort();
+    void this.#serveAll();
     return answer.response;
   }
 
-  async #serve(request: ServedRequest, answer: Answer): Promise<void> {
-    this.#waiting -= 1;
-    if (request.signal.aborted) return;
-    try {
-      await this.#handle(request, (given) => answer.give(given));
-      answer.end();
-    } catch (error) {
-      answer.fail(error);
+  async #serveAll(): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    // Not in the middle of `serve`.
+    await Promise.resolve();
+    for (const [answer, request] of this.#waiting) {
+      this.#waiting.delete(answer);
+      try {
+        await this.#handle(request, (given) => answer.give(given));
+        answer.end();
+      } catch (error) {
+        answer.fail(error);
+      }
     }
+    this.#busy = false;
   }
 }
 
@@ -67,7 +74,8 @@ class Answer {
   readonly response: Promise<Response>;
   // Held for its signal, which follows the caller's only as long as the Request itself lives.
   readonly #request: Request;
-  readonly #onAbort = (): void => this.fail(this.#request.signal.reason);
+  readonly #onAbort = (): void => this.abort();
+  readonly #leave: () => void;
   readonly #turns = new Turns();
   #resolve!: (response: Response) => void;
   #reject!: (reason: unknown) => void;
@@ -76,14 +84,21 @@ class Answer {
   #given = false;
   #failed = false;
 
-  constructor(request: Request) {
+  /** @param leave called when nobody waits for it any more. */
+  constructor(request: Request, leave: () => void) {
     this.#request = request;
+    this.#leave = leave;
     this.response = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    if (request.signal.aborted) this.#onAbort();
-    else request.signal.addEventListener('abort', this.#onAbort);
+    request.signal.addEventListener('abort', this.#onAbort);
+  }
+
+  /** Whoever asked has gone. */
+  abort(): void {
+    this.#leave();
+    this.fail(this.#request.signal.reason);
   }
 
   /** Takes what the guest answers, in the middle of its call. */
@@ -102,10 +117,11 @@ class Answer {
         .catch((error: unknown) => this.fail(error));
   }
 
-  /** The guest has returned: what it has not finished by now is not whole. */
+  /** The guest has returned: what it has not finished by now is not whole, and what waits for a reader is the caller's. */
   end(): void {
     if (!this.#given) this.fail(new ComponentError(INCOMPLETE));
     this.#content?.abandon();
+    this.#content?.handOver();
     this.#release();
   }
 

@@ -257,6 +257,17 @@ describe('a response', () => {
     clearImmediate(timer);
   });
 
+  test("that nobody reads is its caller's, and takes nothing of the guest up", async () => {
+    await using guest = await load({ limits: { hostBytes: 4 * CONTENT_BUFFER_BYTES } });
+    const responses: Response[] = [];
+    const size = CONTENT_BUFFER_BYTES / 2;
+    for (let round = 0; round < 10; round++) {
+      responses.push(await guest.serve(ask('/echo', { method: 'POST', body: new Uint8Array(size) })));
+      await until(() => guest.state === 'ready');
+    }
+    for (const response of responses) expect((await response.arrayBuffer()).byteLength).toBe(size);
+  });
+
   test('whose reader goes away closes the stream that the guest writes to', async () => {
     await using guest = await load();
     const response = await guest.serve(ask(`/many?${100 * CONTENT_BUFFER_BYTES}`));
@@ -322,6 +333,22 @@ describe('a signal', () => {
     ends.abort();
     expect(await first).toBe(ends.reason);
     expect(await text(guest, '/last')).not.toBe('second');
+  });
+
+  test('gives the places of all that it takes out of the queue to others at once', async () => {
+    await using guest = await load();
+    const never = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => undefined) });
+    const ends = aborted();
+    const first = failure(guest.serve(ask('/read', streaming(never, { signal: ends.signal }))));
+    await until(() => guest.state === 'running');
+    const { reason, signal, abort } = aborted();
+    const asked = Array.from({ length: MAX_WAITING_REQUESTS }, () => failure(guest.serve(ask('/hello', { signal }))));
+    await expect(guest.serve(ask('/hello'))).rejects.toMatchObject({ code: 'QUEUE_FULL' });
+    abort();
+    const next = text(guest, '/hello');
+    expect(new Set(await Promise.all(asked))).toEqual(new Set([reason]));
+    ends.abort();
+    expect([await first, await next]).toEqual([ends.reason, 'hello']);
   });
 
   test('leaves the guest what it was, with both bodies closed', async () => {

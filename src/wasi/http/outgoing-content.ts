@@ -96,7 +96,7 @@ export class OutgoingContent implements OutputTarget {
     const piece = next.subarray(0, limit);
     const isWhole = piece.length === next.length;
     if (!isWhole) this.#pieces.unshift(next.subarray(limit));
-    const cost = piece.length + (isWhole ? PIECE_OVERHEAD : 0);
+    const cost = Math.min(this.#held, piece.length + (isWhole ? PIECE_OVERHEAD : 0));
     this.#held -= cost;
     this.#context.giveBack(cost);
     this.ready.notify();
@@ -117,6 +117,12 @@ export class OutgoingContent implements OutputTarget {
       for (let piece = this.take(); piece !== undefined; piece = this.take());
     };
     this.onProgress();
+  }
+
+  /** What is held is not the guest's any more, who has ended the body: whoever takes it may be long in coming. */
+  handOver(): void {
+    this.#context.giveBack(this.#held);
+    this.#held = 0;
   }
 
   /** Nobody wants the rest: what the guest still writes fails with `why`, and what is held is let go. */
