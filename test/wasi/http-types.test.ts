@@ -1,4 +1,6 @@
 // The resources of wasi:http/types by themselves: no server is asked for anything here.
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { ComponentError } from '../../src/errors.ts';
 import { limits } from '../../src/limits.ts';
@@ -8,6 +10,7 @@ import { WasiContext } from '../../src/wasi/context.ts';
 import { MAX_FIELDS, MAX_FIELDS_BYTES } from '../../src/wasi/http/fields.ts';
 import { CONTENT_AHEAD_BYTES, IncomingContent } from '../../src/wasi/http/incoming-content.ts';
 import { CONTENT_BUFFER_BYTES, OutgoingContent } from '../../src/wasi/http/outgoing-content.ts';
+import type { ServedRequest } from '../../src/wasi/http/serving.ts';
 import { MAX_PATH_LENGTH, MAX_WORD_LENGTH } from '../../src/wasi/http/request-line.ts';
 import { isReady } from '../../src/wasi/waiting.ts';
 import { entriesOf, HttpGuest } from './http.ts';
@@ -296,6 +299,57 @@ test('http-error-code knows the errors of HTTP and no others', () => {
   const context = contextOf();
   expect(guest.types.httpErrorCode(new IoError(context, { tag: 'connection-refused' }))).toEqual({ tag: 'connection-refused' });
   expect(guest.types.httpErrorCode(new IoError(context, 'no-entry'))).toBeUndefined();
+});
+
+describe('a request that is served', () => {
+  const served = (fields: readonly string[] = [], body: ReadableStream<Uint8Array> | null = null): ServedRequest => {
+    const { signal } = new AbortController();
+    return { method: 'POST', scheme: 'https', authority: 'guest.example', path: '/x', fields, body, signal };
+  };
+
+  test('leaves nothing with a guest that keeps its handles after the call', async () => {
+    const guest = new HttpGuest();
+    const kept: unknown[] = [];
+    const whole = (): WeakRef<object>[] => {
+      const request = served(['a', 'b'], new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(1024)) }));
+      const call = guest.host.incoming(request, () => undefined);
+      const [incoming] = call.args;
+      const body = incoming.consume();
+      kept.push(incoming, body, body.stream());
+      call.close();
+      expect([incoming.authority(), entriesOf(incoming.headers())]).toEqual(['', []]);
+      return [new WeakRef(request), new WeakRef(request.body as object)];
+    };
+    const references = whole();
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    for (let round = 0; round < 10; round++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      collect();
+    }
+    expect(kept.length).toBe(3);
+    expect(references.map((reference) => reference.deref())).toEqual([undefined, undefined]);
+  });
+
+  test('shows its headers for fuel, by their number and their bytes', () => {
+    const guest = new HttpGuest();
+    const unitsFor = (fields: readonly string[]): number => {
+      const [incoming] = guest.host.incoming(served(fields), () => undefined).args;
+      const before = guest.control.units;
+      incoming.headers();
+      return guest.control.units - before;
+    };
+    expect(unitsFor(Array.from({ length: MAX_FIELDS }, (_, index) => [`n${index}`, 'v']).flat())).toBeGreaterThan(1e6);
+    expect(unitsFor(['a', 'v'.repeat(MAX_FIELDS_BYTES - 1)])).toBeGreaterThan(4e5);
+  });
+});
+
+test('an authority is checked for fuel, by its length', () => {
+  const guest = new HttpGuest();
+  const request = guest.request({});
+  const before = guest.control.units;
+  thrownBy(() => request.setAuthority('\uff41'.repeat(1_000)));
+  expect(guest.control.units - before).toBeGreaterThan(5e5);
 });
 
 describe('content that comes in', () => {

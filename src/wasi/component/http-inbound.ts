@@ -13,7 +13,7 @@ import { Resource } from './resource.ts';
 /** The resource `incoming-request`. */
 export class IncomingRequest extends Resource {
   readonly #context: WasiContext;
-  readonly #request: ServedRequest;
+  #request: RequestHead;
   readonly #content: IncomingContent;
   #consumed = false;
 
@@ -59,8 +59,14 @@ export class IncomingRequest extends Resource {
   static end(request: IncomingRequest): void {
     request.close();
     request.#content.close();
+    request.#request = NOTHING_ASKED;
   }
 }
+
+type RequestHead = Pick<ServedRequest, 'method' | 'scheme' | 'authority' | 'path' | 'fields'>;
+
+// What is left of a request after its call: a guest that keeps the handle is not to keep the rest.
+const NOTHING_ASKED: RequestHead = { method: 'GET', scheme: 'http', authority: '', path: '/', fields: [] };
 
 /** The resource `outgoing-response`. */
 export class OutgoingResponse extends Resource {

@@ -5,7 +5,7 @@ import { failHttp, type HttpErrorCode } from '../http/errors.ts';
 import type { Exchange, IncomingHead, Patience } from '../http/exchange.ts';
 import { FieldList } from '../http/fields.ts';
 import { OutgoingContent } from '../http/outgoing-content.ts';
-import { isMethod, isPathWithQuery, isScheme, readAuthority } from '../http/request-line.ts';
+import { isMethod, isPathWithQuery, isScheme, MAX_AUTHORITY_LENGTH, readAuthority } from '../http/request-line.ts';
 import { isReady } from '../waiting.ts';
 import { failPlainly, type Future, IncomingBody, OutgoingBody, type Result } from './http-bodies.ts';
 import { Fields } from './http-fields.ts';
@@ -90,6 +90,8 @@ export class OutgoingRequest extends Resource {
   }
 
   setAuthority(authority: string | undefined): void {
+    // Names outside of ASCII are mapped and encoded, which takes its time for each character.
+    this.#context.chargeEntries(Math.min(authority?.length ?? 0, MAX_AUTHORITY_LENGTH));
     if (authority !== undefined && readAuthority(authority) === undefined) failPlainly();
     this.#authority = authority;
   }

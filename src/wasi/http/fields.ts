@@ -36,6 +36,8 @@ export class FieldList {
    */
   static received(context: WasiContext, raw: readonly string[]): FieldList | undefined {
     if (areFieldsOversized(raw)) return undefined;
+    context.chargeEntries(raw.length);
+    context.control.charge(raw.reduce((sum, { length }) => sum + length, 0) * CHECKED_BYTE_UNITS);
     const fields: Field[] = [];
     for (const [name, text] of pairsOf(raw)) {
       const key = name.toLowerCase();
@@ -167,6 +169,8 @@ const CONTENT_LENGTH = 'content-length';
 // Bytes that a field takes up beside those of its name and value, and fuel for looking at it.
 const FIELD_OVERHEAD = 200;
 const FIELD_UNITS = 50;
+// Fuel for reading one byte of what came.
+const CHECKED_BYTE_UNITS = 8;
 
 // RFC 9110, 5.1: a token.
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;

@@ -25,7 +25,7 @@ export class IncomingContent implements InputSource {
   /** Ready when all of the body has been received, or has failed. */
   readonly ended = new Signal(() => this.#over);
   readonly #context: WasiContext;
-  readonly #producer: ContentProducer;
+  #producer: ContentProducer;
   readonly #maxBytes: number;
   readonly #pieces: Uint8Array[] = [];
   // Bytes of the pieces, with their overhead; and those that count against `hostBytes`.
@@ -131,6 +131,7 @@ export class IncomingContent implements InputSource {
 
   #end(): void {
     this.#over = true;
+    this.#producer = NOBODY;
     if (this.#pieces.length === 0) this.#empty();
     this.ready.notify();
     this.ended.notify();
@@ -151,4 +152,6 @@ export class IncomingContent implements InputSource {
 }
 
 const NOTHING = new Uint8Array();
+// Instead of a producer that has nothing more to give, and that a guest could keep with the handle of its body.
+const NOBODY: ContentProducer = { resume: () => undefined, cancel: () => undefined };
 const GONE: HttpErrorCode = { tag: 'connection-terminated' };
