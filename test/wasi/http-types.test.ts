@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { ComponentError } from '../../src/errors.ts';
 import { limits } from '../../src/limits.ts';
 import { ResponseOutparam } from '../../src/wasi/component/http-inbound.ts';
-import { CLOSED, IoError } from '../../src/wasi/component/io.ts';
+import { CLOSED, OutputStream, IoError } from '../../src/wasi/component/io.ts';
 import { WasiContext } from '../../src/wasi/context.ts';
 import { MAX_FIELDS, MAX_FIELDS_BYTES } from '../../src/wasi/http/fields.ts';
 import { CONTENT_AHEAD_BYTES, IncomingContent } from '../../src/wasi/http/incoming-content.ts';
@@ -487,6 +487,36 @@ describe('content that goes out', () => {
     content.ready.onChange(() => woken++);
     content.take();
     expect([content.permit() > 0, isReady(content.ready), woken]).toEqual([true, true, 1]);
+  });
+
+  test('takes a long write in few parts when little is taken at a time, and holds on to no more than these', () => {
+    const content = sent(undefined, contextOf());
+    const kept = new Set<ArrayBufferLike>();
+    const stream = new OutputStream(contextOf(), {
+      ready: content.ready,
+      permit: () => content.permit(),
+      write: (bytes) => {
+        kept.add(bytes.buffer);
+        content.write(bytes);
+      },
+    });
+    while (content.permit() > 0) content.write(Buffer.alloc(1));
+    let woken = 0;
+    content.ready.onChange(() => woken++);
+    for (let taken = 0; taken < 1_000; taken++) content.take();
+    expect([content.permit(), isReady(content.ready), woken]).toEqual([0, false, 0]);
+    while (content.permit() === 0) content.take();
+    const permit = content.permit();
+    expect([permit >= CONTENT_BUFFER_BYTES / 4, woken]).toEqual([true, 1]);
+    expect(stopOf(() => stream.blockingWriteAndFlush(new Uint8Array(CONTENT_BUFFER_BYTES)))).toBe('UNSUPPORTED_FEATURE');
+    expect([...kept].map(({ byteLength }) => byteLength)).toEqual([permit]);
+  });
+
+  test('has no room for a write without what the write takes up beside its bytes', () => {
+    const context = contextOf();
+    const content = sent(undefined, context);
+    content.write(new Uint8Array(content.permit()));
+    expect(limits.default.hostBytes - context.hostBytesLeft()).toBe(CONTENT_BUFFER_BYTES);
   });
 
   test('in single bytes takes up no more than it may', () => {

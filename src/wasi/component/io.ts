@@ -185,7 +185,9 @@ export class OutputStream extends Stream {
       while (this.#written < contents.length) {
         const permit = this.#permit();
         if (permit > 0) {
-          const some = contents.subarray(this.#written, this.#written + permit);
+          // A target may keep what it is given, and counts that: a part must not hold on to the whole.
+          const isWhole = this.#written === 0 && permit >= contents.length;
+          const some = isWhole ? contents : new Uint8Array(contents.subarray(this.#written, this.#written + permit));
           this.#put(some);
           this.#written += some.length;
         } else if (!this.context.waitForAny([this.#target.ready])) {

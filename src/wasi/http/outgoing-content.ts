@@ -6,6 +6,8 @@ import type { HttpErrorCode } from './errors.ts';
 
 /** Bytes that a guest can be ahead of who sends its body. */
 export const CONTENT_BUFFER_BYTES = 1024 * 1024;
+// What has to be free again before a guest that has filled the buffer may go on: each time that it is woken, it hands over all that it has left to write.
+const WAKING_BYTES = CONTENT_BUFFER_BYTES / 4;
 // What a piece takes up beside its bytes: it bounds how many small ones there can be.
 const PIECE_OVERHEAD = 256;
 // Calls of the system that one read or write is charged for.
@@ -15,7 +17,7 @@ const PIECE_CALLS = 5;
 export type ContentEnd = 'finished' | 'broken';
 
 export class OutgoingContent implements OutputTarget {
-  readonly ready = new Signal(() => this.#refused !== undefined || this.#room() > 0);
+  readonly ready = new Signal(() => this.#refused !== undefined || !this.#full);
   /** Called when there is something new for {@link take}, or the {@link end}. */
   onProgress: (() => void) | undefined;
   readonly #context: WasiContext;
@@ -23,6 +25,7 @@ export class OutgoingContent implements OutputTarget {
   readonly #sizeTag: 'HTTP-request-body-size' | 'HTTP-response-body-size';
   readonly #pieces: Uint8Array[] = [];
   #held = 0;
+  #full = false;
   #written = 0;
   #end: ContentEnd | undefined;
   #trailers: readonly string[] = [];
@@ -39,7 +42,7 @@ export class OutgoingContent implements OutputTarget {
 
   permit(): number {
     if (this.#refused !== undefined) throw this.#refused;
-    return this.#room();
+    return this.#full ? 0 : this.#room();
   }
 
   /** Throws `HTTP-…-body-size` with the bytes written so far when they are more than declared. */
@@ -53,6 +56,7 @@ export class OutgoingContent implements OutputTarget {
     const cost = bytes.length + PIECE_OVERHEAD;
     this.#context.keepBytesOrStop(cost);
     this.#held += cost;
+    this.#full = this.#room() === 0;
     this.#pieces.push(bytes);
     this.onProgress?.();
   }
@@ -99,6 +103,8 @@ export class OutgoingContent implements OutputTarget {
     const cost = Math.min(this.#held, piece.length + (isWhole ? PIECE_OVERHEAD : 0));
     this.#held -= cost;
     this.#context.giveBack(cost);
+    if (this.#room() < WAKING_BYTES) return piece;
+    this.#full = false;
     this.ready.notify();
     return piece;
   }
@@ -152,6 +158,6 @@ export class OutgoingContent implements OutputTarget {
   }
 
   #room(): number {
-    return Math.max(0, CONTENT_BUFFER_BYTES - this.#held);
+    return Math.max(0, CONTENT_BUFFER_BYTES - this.#held - PIECE_OVERHEAD);
   }
 }
