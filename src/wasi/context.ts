@@ -50,6 +50,7 @@ export class WasiContext {
   readonly control: GuestControl;
   #grants: number;
   #handles = 0;
+  #closed = false;
   #heldBytes = 0;
   #vainLooks = 0;
   #scratch: Uint8Array | undefined;
@@ -113,8 +114,11 @@ export class WasiContext {
     } catch (cause) {
       this.control.stop(new GloveportError('HOST_FUNCTION_FAILED', 'the function that observes accesses threw', {}, { cause }));
     }
-    if (!isPromise(result)) return;
-    this.control.stop(new GloveportError('HOST_FUNCTION_FAILED', 'the function that observes accesses must not give a Promise: the guest does not wait'));
+    if (isPromise(result)) {
+      this.control.stop(new GloveportError('HOST_FUNCTION_FAILED', 'the function that observes accesses must not give a Promise: the guest does not wait'));
+    }
+    // Ends a guest that the observer has just stopped, before it does what was observed.
+    this.control.charge(0);
   }
 
   /**
@@ -153,13 +157,19 @@ export class WasiContext {
    */
   hold(closable: Closable): void {
     this.checkHandles();
-    this.#handles += 1;
-    this.#open.set(closable, 1);
+    this.#remember(closable, 1);
   }
 
   /** Remembers what the host itself opens for the guest, which is no handle of the guest's making. */
   keep(closable: Closable): void {
-    this.#open.set(closable, 0);
+    this.#remember(closable, 0);
+  }
+
+  // What comes after the end is closed as soon as whoever makes it has done so.
+  #remember(closable: Closable, handles: number): void {
+    this.#handles += handles;
+    this.#open.set(closable, handles);
+    if (this.#closed) queueMicrotask(() => closeQuietly(closable));
   }
 
   checkHandles(): void {
@@ -177,6 +187,7 @@ export class WasiContext {
   /** Ends the guest's host: nothing is granted any more, and nothing stays open. */
   closeAll(): void {
     this.#grants = 0;
+    this.#closed = true;
     for (const closable of [...this.#open.keys()]) closeQuietly(closable);
   }
 

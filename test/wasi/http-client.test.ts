@@ -1,12 +1,16 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { Cap } from '../../src/capabilities.ts';
+import { limits } from '../../src/limits.ts';
+import { WasiContext } from '../../src/wasi/context.ts';
+import { Exchange } from '../../src/wasi/http/exchange.ts';
 import { MAX_FIELDS, MAX_FIELDS_BYTES } from '../../src/wasi/http/fields.ts';
 import { CONTENT_BUFFER_BYTES } from '../../src/wasi/http/outgoing-content.ts';
+import { Network } from '../../src/wasi/network/network.ts';
 import { resolveNetwork } from '../../src/wasi/network/policy.ts';
 import { echo, HttpGuest, json, serve, serveBytes, until } from './http.ts';
 import { EVERYTHING } from './sockets.ts';
-import { stopOf, thrownBy } from './support.ts';
+import { ALL, RecordingControl, stopOf, thrownBy } from './support.ts';
 
 describe('a request', () => {
   test('goes out as the guest wrote it, with the host that it named and nothing of the host process', async () => {
@@ -129,6 +133,50 @@ describe('a request', () => {
     expect(written - (sockets[0]?.bytesRead ?? 0)).toBeLessThan(CONTENT_BUFFER_BYTES + 8 * 1024 * 1024);
     expect(thrownBy(() => stream.write(piece))).toBeDefined();
     future.close();
+  });
+});
+
+describe('a request that is observed', () => {
+  test.each(['revoked', 'disposed', 'stopped'] as const)('does not go out when the observer has the guest %s', async (what) => {
+    const { authority, sockets } = await echo();
+    const guest: HttpGuest = new HttpGuest(EVERYTHING, {}, ALL | Cap.NETWORK, () => {
+      if (what === 'revoked') guest.host.revoke(Cap.NETWORK);
+      else if (what === 'disposed') guest.host.dispose();
+      else guest.control.budget = 0;
+    });
+    const start = () => guest.start(guest.request({ authority }));
+    if (what === 'stopped') expect(stopOf(start)).toBe('FUEL_EXHAUSTED');
+    else expect(thrownBy(start)).toEqual({ tag: 'HTTP-request-denied' });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(sockets).toHaveLength(0);
+  });
+
+  test('what is opened for a guest whose host was disposed of is closed again', async () => {
+    const context = new WasiContext(0, limits.default, new RecordingControl());
+    context.closeAll();
+    let closed = 0;
+    const close = () => void closed++;
+    context.keep({ close });
+    context.hold({ close });
+    await Promise.resolve();
+    expect(closed).toBe(2);
+  });
+});
+
+describe('a request that Node does not take', () => {
+  test('fails, and takes up no connection', () => {
+    const context = new WasiContext(Cap.NETWORK, limits.default, new RecordingControl());
+    const network = new Network(context, resolveNetwork({ ...EVERYTHING, maxConnections: 1 }));
+    const start = (): never => {
+      throw Object.assign(new Error('a word of the host'), { code: 'ERR_INVALID_CHAR' });
+    };
+    for (let round = 0; round < 2; round++) {
+      expect(thrownBy(() => new Exchange(context, network, { start, content: undefined, repeatable: true }, {}))).toEqual({
+        tag: 'internal-error',
+        val: undefined,
+      });
+    }
+    expect(thrownBy(() => new HttpGuest().fields([['Trailer', 'x']]))).toEqual({ tag: 'forbidden' });
   });
 });
 

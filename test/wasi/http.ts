@@ -8,6 +8,7 @@ import type { OutgoingBody } from '../../src/wasi/component/http-bodies.ts';
 import type { Fields } from '../../src/wasi/component/http-fields.ts';
 import type { FutureIncomingResponse, IncomingResponse, OutgoingRequest } from '../../src/wasi/component/http-outbound.ts';
 import { IoError, type OutputStream, type StreamError } from '../../src/wasi/component/io.ts';
+import type { AccessObserver } from '../../src/wasi/context.ts';
 import type { HttpErrorCode } from '../../src/wasi/http/errors.ts';
 import type { NetworkOptions } from '../../src/wasi/network/policy.ts';
 import { EVERYTHING, SocketGuest } from './sockets.ts';
@@ -37,8 +38,8 @@ export interface Received {
 
 /** A guest with NETWORK and all of loopback, unless told otherwise. */
 export class HttpGuest extends SocketGuest {
-  constructor(network: NetworkOptions = EVERYTHING, limits: Partial<Limits> = {}, grants: number = ALL | Cap.NETWORK) {
-    super(network, limits, grants);
+  constructor(network: NetworkOptions = EVERYTHING, limits: Partial<Limits> = {}, grants: number = ALL | Cap.NETWORK, onAccess?: AccessObserver) {
+    super(network, limits, grants, onAccess);
     onTestFinished(() => this.host.dispose());
   }
 

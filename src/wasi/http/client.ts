@@ -63,7 +63,8 @@ export class HttpClient {
     if (method.toUpperCase() === 'CONNECT') failHttp({ tag: 'HTTP-request-method-invalid' });
     const allowed = this.#network.permits(scheme, host, port);
     if (this.#context.observed) this.#context.report(Cap.NETWORK, 'http.request', allowed, { method, scheme, host: hostText(host), port, path });
-    if (!allowed) failHttp({ tag: 'HTTP-request-denied' });
+    // The observer may have taken the grant back just now.
+    if (!allowed || !this.#network.granted) failHttp({ tag: 'HTTP-request-denied' });
     const headers = ['Host', message.port === undefined ? hostText(host) : `${hostText(host)}:${port}`, ...message.fields.raw(), ...framingOf(message)];
     const named = typeof host === 'string';
     const options: RequestOptions = {

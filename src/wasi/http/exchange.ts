@@ -59,7 +59,7 @@ export class Exchange {
   #connected = false;
   #draining = false;
 
-  /** Throws the {@link HttpErrorCode} `connection-limit-reached`. */
+  /** Throws an {@link HttpErrorCode}: `connection-limit-reached`, or why Node takes no such request. */
   constructor(context: WasiContext, network: Network, { start, content, repeatable }: Sending, patience: Patience) {
     this.#context = context;
     this.#network = network;
@@ -68,7 +68,14 @@ export class Exchange {
     this.#content = content;
     this.#repeatable = repeatable;
     this.#left = network.admit(() => this.fail({ tag: 'HTTP-request-denied' })) ?? failHttp({ tag: 'connection-limit-reached' });
-    this.#begin();
+    try {
+      this.#begin();
+    } catch (error) {
+      const why = httpErrorOf(error);
+      this.fail(why);
+      this.#left();
+      failHttp(why);
+    }
   }
 
   /** The response, or why there is none; undefined as long as that is open. */

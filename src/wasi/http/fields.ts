@@ -162,6 +162,7 @@ const FORBIDDEN: ReadonlySet<string> = new Set([
   'proxy-authenticate',
   'proxy-authorization',
   'proxy-connection',
+  'trailer',
   'transfer-encoding',
   'upgrade',
 ]);
