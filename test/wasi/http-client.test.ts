@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Cap } from '../../src/capabilities.ts';
 import { limits } from '../../src/limits.ts';
 import { WasiContext } from '../../src/wasi/context.ts';
@@ -85,6 +85,22 @@ describe('a request', () => {
     const received = await new HttpGuest().send({ authority, method: 'POST', body: ['a'], trailers: [['X-After', '1']] });
     expect(json(received)).toEqual(['X-After', '1']);
     expect(received.trailers).toEqual([['x-sum', '42']]);
+  });
+
+  test.each([
+    ['when it declares its length', [['Content-Length', '1']], 'X-After'],
+    ['that declare it', [], 'Content-Length'],
+  ] as const)('carries no trailers %s, and does not lose them silently', async (_, headers, trailer) => {
+    const whole: string[] = [];
+    const { authority } = await serve((request) => void request.on('data', () => undefined).on('end', () => whole.push('end')));
+    const guest = new HttpGuest();
+    const request = guest.request({ authority, method: 'POST', headers });
+    const body = request.body();
+    const future = guest.start(request);
+    const failure = { tag: 'HTTP-protocol-error' };
+    await expect(guest.write(body, ['a'], [[trailer, '1']])).rejects.toEqual(failure);
+    await expect(guest.response(future)).rejects.toEqual(failure);
+    expect(whole).toEqual([]);
   });
 
   test('that asks for permission to send its body sends it all the same', async () => {
@@ -254,6 +270,16 @@ describe('what a server does', () => {
     ],
     ['less than it says', `${HEAD}Content-Length: 10\r\n\r\nfour`, { tag: 'HTTP-response-incomplete' }],
     ['chunks without an end', `${HEAD}Transfer-Encoding: chunked\r\n\r\n4\r\nfour\r\n`, { tag: 'HTTP-response-incomplete' }],
+    ['a status below all', 'HTTP/1.1 000 None\r\nContent-Length: 0\r\n\r\n', { tag: 'HTTP-protocol-error' }],
+    ['a status of two digits', 'HTTP/1.1 099 None\r\nContent-Length: 0\r\n\r\n', { tag: 'HTTP-protocol-error' }],
+    ['a change of protocol to none', 'HTTP/1.1 101 Switching Protocols\r\nContent-Length: 0\r\n\r\n', { tag: 'HTTP-protocol-error' }],
+    ['a coding that is not undone', `${HEAD}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`, { tag: 'HTTP-response-transfer-coding', val: undefined }],
+    ['a coding by itself', `${HEAD}Transfer-Encoding: gzip\r\n\r\nx`, { tag: 'HTTP-response-transfer-coding', val: undefined }],
+    [
+      'chunks twice',
+      `${HEAD}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      { tag: 'HTTP-response-transfer-coding', val: undefined },
+    ],
     ['a chunk of no size', `${HEAD}Transfer-Encoding: chunked\r\n\r\nfour\r\n`, { tag: 'HTTP-protocol-error' }],
     ['a protocol that nobody asked for', 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n', { tag: 'HTTP-upgrade-failed' }],
   ])('that answers %s fails the request', async (_, text, code) => {
@@ -457,6 +483,36 @@ describe('bounds', () => {
       socket.write('HTTP/1.1 200 OK\r\nX');
     });
     await expect(new HttpGuest().send({ authority, firstByte: 150 })).rejects.toEqual({ tag: 'connection-read-timeout' });
+  });
+
+  test.each(['response', 'trailers'])('a guest that asks for its %s again and again lets it come', async (what) => {
+    const { authority } = await serve((_, response) => void response.write('endless'));
+    const guest = new HttpGuest();
+    const response = guest.start(guest.request({ authority }));
+    const future = what === 'response' ? response : guest.types.IncomingBody.finish((await guest.response(response)).consume());
+    guest.control.sleeps.length = 0;
+    for (let look = 0; look < 100; look++) expect(future.get()).toBeUndefined();
+    expect(guest.control.sleeps.length).toBeGreaterThan(2);
+    future.close();
+  });
+
+  test('nothing is timed any more when the guest has dropped the body', async () => {
+    const { authority } = await serve((_, response) => void response.write('endless'));
+    const guest = new HttpGuest();
+    const made = vi.spyOn(globalThis, 'setTimeout');
+    const cleared = vi.spyOn(globalThis, 'clearTimeout');
+    onTestFinished(() => void vi.restoreAllMocks());
+    const body = (await guest.response(guest.start(guest.request({ authority })))).consume();
+    const stream = body.stream();
+    await guest.run(() => stream.blockingRead(1n));
+    await guest.run(() => stream.blockingRead(100n));
+    expect(stream.read(1n)).toHaveLength(0);
+    const { readTimeoutMs } = resolveNetwork(EVERYTHING);
+    const timers = made.mock.results.map(({ value }) => value as unknown).filter((_, index) => made.mock.calls[index]?.[1] === readTimeoutMs);
+    const isCleared = (timer: unknown): boolean => cleared.mock.calls.some(([one]) => (one as unknown) === timer);
+    expect(timers.map(isCleared)).toEqual([true, false]);
+    body.close();
+    expect(timers.map(isCleared)).toEqual([true, true]);
   });
 
   test('a guest that is slow to read has as long as it likes', async () => {

@@ -61,6 +61,7 @@ describe('what is not permitted', () => {
 
   test.each([
     'user@127.0.0.1',
+    '127.0.0.1:0',
     'user:pass@127.0.0.1:80',
     '127.0.0.1:80@evil.example',
     'allowed.example#@evil.example',

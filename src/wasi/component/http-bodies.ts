@@ -79,7 +79,10 @@ export class FutureTrailers extends Resource {
 
   get(): Future<Fields | undefined, HttpErrorCode> {
     if (this.#taken) return { tag: 'err', val: undefined };
-    if (!isReady(this.#content.ended)) return undefined;
+    if (!isReady(this.#content.ended)) {
+      this.#context.lookedInVain();
+      return undefined;
+    }
     this.#context.checkHandles();
     this.#taken = true;
     try {

@@ -185,7 +185,10 @@ export class FutureIncomingResponse extends Resource {
 
   get(): Future<IncomingResponse, HttpErrorCode> {
     if (this.#taken) return { tag: 'err', val: undefined };
-    if (!isReady(this.#exchange.ready)) return undefined;
+    if (!isReady(this.#exchange.ready)) {
+      this.#context.lookedInVain();
+      return undefined;
+    }
     this.#context.checkHandles();
     this.#taken = true;
     return { tag: 'ok', val: this.#result() };

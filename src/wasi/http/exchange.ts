@@ -131,6 +131,7 @@ export class Exchange {
 
   // What has come of the response by now can still be read.
   #close(): void {
+    clearTimeout(this.#timer);
     this.#content?.cancel();
     if (this.#head === undefined) this.fail({ tag: 'connection-terminated' });
     const ended = this.#head?.content.ended;
@@ -140,6 +141,11 @@ export class Exchange {
 
   #receive(response: IncomingMessage): void {
     clearTimeout(this.#timer);
+    const fault = faultOf(response);
+    if (fault !== undefined) {
+      this.fail(fault);
+      return;
+    }
     const content = new IncomingContent(
       this.#context,
       {
@@ -148,7 +154,11 @@ export class Exchange {
           response.resume();
         },
         // What has been received whole leaves a connection that can be used again.
-        cancel: () => void (response.complete ? response.resume() : this.#request?.destroy()),
+        cancel: () => {
+          clearTimeout(this.#timer);
+          if (response.complete) response.resume();
+          else this.#request?.destroy();
+        },
       },
       this.#network.maxBodyBytes,
     );
@@ -196,6 +206,14 @@ export class Exchange {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.fail({ tag }), Math.min(wanted ?? most, most)).unref();
   }
+}
+
+// What Node's parser lets pass: a final status that is none, and a body in codings that nobody has undone.
+function faultOf({ statusCode, headers }: IncomingMessage): HttpErrorCode | undefined {
+  if (!(statusCode !== undefined && statusCode >= 200)) return { tag: 'HTTP-protocol-error' };
+  const coding = headers['transfer-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') return { tag: 'HTTP-response-transfer-coding', val: undefined };
+  return undefined;
 }
 
 function codeOf(error: unknown): HttpErrorCode {

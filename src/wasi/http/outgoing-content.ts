@@ -3,6 +3,7 @@ import type { WasiContext } from '../context.ts';
 import { CLOSED, type OutputTarget } from '../component/io.ts';
 import { Signal } from '../waiting.ts';
 import type { HttpErrorCode } from './errors.ts';
+import { pairsOf } from './fields.ts';
 
 /** Bytes that a guest can be ahead of who sends its body. */
 export const CONTENT_BUFFER_BYTES = 1024 * 1024;
@@ -61,9 +62,14 @@ export class OutgoingContent implements OutputTarget {
     this.onProgress?.();
   }
 
-  /** The guest has written all of it, and these fields after it: name, value, name, value. Throws `HTTP-…-body-size` when that is not what it declared. */
+  /**
+   * The guest has written all of it, and these fields after it: name, value, name, value. Throws `HTTP-…-body-size` when that is not what it declared, and
+   * `HTTP-protocol-error` for trailers of a request that has declared its length, and so has no place for them, and for those that would declare it.
+   */
   finish(trailers: readonly string[] = []): void {
     if (this.#written !== (this.#declared ?? this.#written)) throw this.#break();
+    const hasNoPlace = this.#declared !== undefined && this.#sizeTag === 'HTTP-request-body-size' && trailers.length > 0;
+    if (hasNoPlace || pairsOf(trailers).some(([name]) => name.toLowerCase() === 'content-length')) throw this.#break({ tag: 'HTTP-protocol-error' });
     if (this.#end === undefined) this.#trailers = trailers;
     this.#close('finished');
   }
@@ -149,8 +155,7 @@ export class OutgoingContent implements OutputTarget {
   }
 
   // For the guest to be thrown.
-  #break(): HttpErrorCode {
-    const fault: HttpErrorCode = { tag: this.#sizeTag, val: BigInt(this.#written) };
+  #break(fault: HttpErrorCode = { tag: this.#sizeTag, val: BigInt(this.#written) }): HttpErrorCode {
     this.#fault = fault;
     this.#close('broken');
     this.cancel();

@@ -22,7 +22,8 @@ export function isPathWithQuery(text: string): boolean {
   return text.length <= MAX_PATH_LENGTH && /^(?:[/?][!-"$-~]*|\*)?$/.test(text);
 }
 
-/** What `text` says, when it is an authority. */
+/** What `text` says, when it is an authority. Nothing can be at port 0. */
 export function readAuthority(text: string): Authority | undefined {
-  return text.length <= MAX_AUTHORITY_LENGTH ? parseAuthority(text) : undefined;
+  const authority = text.length <= MAX_AUTHORITY_LENGTH ? parseAuthority(text) : undefined;
+  return authority?.port === 0 ? undefined : authority;
 }
