@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Cap } from '../../src/capabilities.ts';
 import { limits } from '../../src/limits.ts';
 import { WasiContext } from '../../src/wasi/context.ts';
-import { Exchange } from '../../src/wasi/http/exchange.ts';
+import { Exchange, MAX_DISCARDED_BYTES } from '../../src/wasi/http/exchange.ts';
 import { MAX_FIELDS, MAX_FIELDS_BYTES } from '../../src/wasi/http/fields.ts';
 import { CONTENT_BUFFER_BYTES } from '../../src/wasi/http/outgoing-content.ts';
 import { Network } from '../../src/wasi/network/network.ts';
@@ -399,6 +399,23 @@ describe('bounds', () => {
     const guest = new HttpGuest({ ...EVERYTHING, maxBodyBytes: 200_000 });
     expect((await guest.send({ authority, path: '/200000' })).body).toHaveLength(200_000);
     await expect(guest.send({ authority, path: '/200001' })).rejects.toEqual({ tag: 'HTTP-response-body-size', val: 200_000n });
+  });
+
+  test('of what is received for nobody hold at their edge', async () => {
+    const { authority, sockets } = await serve((request, response) => {
+      response.writeHead(200, { 'content-length': Number(request.url?.slice(1)) });
+      response.end(Buffer.alloc(Number(request.url?.slice(1))));
+    });
+    const guest = new HttpGuest();
+    const finish = async (size: number) => {
+      const body = (await guest.response(guest.start(guest.request({ authority, path: `/${size}` })))).consume();
+      const future = guest.types.IncomingBody.finish(body);
+      await guest.ready(future);
+      return future.get();
+    };
+    expect(await finish(MAX_DISCARDED_BYTES)).toEqual({ tag: 'ok', val: { tag: 'ok', val: undefined } });
+    expect(await finish(MAX_DISCARDED_BYTES + 1)).toEqual({ tag: 'ok', val: { tag: 'err', val: { tag: 'HTTP-response-incomplete' } } });
+    await until(() => sockets.every(({ destroyed }) => destroyed));
   });
 
   test('an endless body is fetched only as far as the guest reads', async () => {

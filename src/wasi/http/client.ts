@@ -28,7 +28,7 @@ export interface OutgoingMessage {
   readonly content: OutgoingContent | undefined;
 }
 
-/** Idle connections of one guest, and how long they are kept. */
+/** Idle connections of one guest, for each scheme, and how long they are kept. */
 export const MAX_IDLE_CONNECTIONS = 16;
 const IDLE_MS = 5_000;
 /** Calls of the system that a request is charged for, whatever becomes of it. */

@@ -13,6 +13,8 @@ import type { OutgoingContent } from './outgoing-content.ts';
 
 /** Bytes that Node is given at once to send: what it has not sent yet counts for nobody. */
 const SENT_AT_ONCE = 64 * 1024;
+/** Bytes of a response that are received for nobody, to come to its trailers and to use its connection again. */
+export const MAX_DISCARDED_BYTES = 1024 * 1024;
 
 /** Milliseconds that a guest wants to wait at most. The policy's bounds hold beside them. */
 export interface Patience {
@@ -162,9 +164,14 @@ export class Exchange {
       },
       this.#network.maxBodyBytes,
     );
+    let discarded = 0;
     response.on('data', (bytes: Buffer) => {
       this.#timer?.refresh();
-      if (content.push(bytes)) return;
+      const wantsMore = content.push(bytes);
+      // Nothing to read right behind a push: the guest has finished with the body.
+      if (!isReady(content.ready)) discarded += bytes.length;
+      if (discarded > MAX_DISCARDED_BYTES) this.fail({ tag: 'HTTP-response-incomplete' });
+      if (wantsMore) return;
       clearTimeout(this.#timer);
       response.pause();
     });
