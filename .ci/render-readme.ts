@@ -30,7 +30,7 @@ const UNGRANTED: Record<CapabilityName, string> = {
   console: 'input is closed, output is dropped',
   time: 'clocks stand still at 0',
   random: 'an error; a component that wants secure bytes ends',
-  'fs-read': 'no directories',
+  'fs-read': 'nothing can be read; without FS_WRITE too, no directories',
   'fs-write': 'every change is refused',
   network: 'refused',
   env: 'no variables',

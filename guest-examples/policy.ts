@@ -11,7 +11,7 @@ export async function runOver(program: Uint8Array | string, directory: string, a
     denyPaths: ['/files/**/*.key'],
     network: { hosts: ['https://api.example.com'] },
     onAccess: ({ operation, allowed, detail }) => {
-      if (!allowed) refused.push(`${operation} ${detail.path}`);
+      if (!allowed) refused.push(`${operation} ${JSON.stringify(detail)}`);
     },
   });
   await using guest = await sandbox.load(program);

@@ -48,7 +48,7 @@ test("the README's policy holds: what is denied is not read, and said", async ()
     begin; File.write('/files/plan.txt', 'gone'); rescue SystemCallError; puts 'no'; end`;
   const result = await runOver(fileURLToPath(ruby), directory, ['ruby', '--disable-gems', '-e', script]);
   expect(result).toMatchObject({ exitCode: 0, stdout: 'water the plants\nmine\nno\nno\nno\n' });
-  expect(result.refused).toContain('filesystem.open /files/sub/secret.key');
+  expect(result.refused.join()).toMatch(/filesystem\.open \{"path":"\/files\/sub\/secret\.key"/);
   expect(readFileSync(join(directory, 'plan.txt'), 'utf8')).toBe('water the plants');
   rmSync(directory, { recursive: true });
 });

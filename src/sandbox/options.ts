@@ -22,7 +22,7 @@ export interface SandboxOptions {
   readonly grant?: number | string | readonly string[] | undefined;
   /** A preset's name, or some fields, the others being the default preset's. Default `'default'`. */
   readonly limits?: LimitsInput | undefined;
-  /** Guest path → directory or single file. Seen only with FS_READ, changed only with FS_WRITE. Default none. */
+  /** Guest path → directory or single file. Read only with FS_READ, changed only with FS_WRITE, not there without both. Default none. */
   readonly mounts?: Readonly<Record<string, Mount>> | undefined;
   /**
    * Guest paths that are denied with all that is below them, whatever the mounts say. `*` stands for any text within a name, `?` for one character, the
@@ -56,7 +56,7 @@ export interface SandboxOptions {
    */
   readonly random?: { readonly seed: number | bigint | string } | undefined;
   /**
-   * Is told of every use of a capability, and of every attempt without it. What it throws ends the call with HOST_FUNCTION_FAILED; it must not give a Promise.
+   * Is told of the operations on what was granted, permitted or not; docs/wasi.md says which. What it throws ends the call with HOST_FUNCTION_FAILED; no Promises.
    * Called in the middle of the guest's call, and often: what it takes its time for is the guest's time. Default none.
    */
   readonly onAccess?: AccessObserver | undefined;

@@ -16,7 +16,7 @@ export interface Closable {
 export interface Access {
   /** The capability's name, such as `fs-read`. */
   readonly capability: string;
-  /** The group of WASI's interfaces and WASI's own word for what was done: `filesystem.open`, `sockets.connect`, `clocks.now`. */
+  /** The group of WASI's interfaces and WASI's own word for what was done: `filesystem.open`, `sockets.tcp-connect`, `clocks.now`. */
   readonly operation: string;
   /** Whether it was permitted. What is permitted can still fail. */
   readonly allowed: boolean;
