@@ -25,10 +25,10 @@ export interface Wait {
 }
 
 /** The longest time that timers of engines take. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Calls under way on stacks of their own, in all of the process. Each takes two places in the kernel's table of mappings, which often has 65 530. */
-const MAX_CALLS = 8_192;
+export const MAX_CALLS = 8_192;
 let calls = 0;
 
 /** Whether one more call can be made: engines end the process when they have no memory for its stack. */

@@ -1,5 +1,6 @@
 // What a guest can wait for, in one form for pollables, streams, sockets and subscriptions. How it waits, on the thread or suspended, is the control's
 // business; see `WasiContext.waitForAny`.
+import { MAX_TIMER_MS } from '../metering/suspension.ts';
 
 /** Something a guest can wait for. */
 export interface Waitable {
@@ -45,9 +46,6 @@ export class Signal implements Waitable {
     for (const wake of [...this.#wakes]) wake();
   }
 }
-
-/** The longest time that timers of engines take. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Waits on the event loop, where no guest is, until one of `waitables` is ready. False when that takes longer than `milliseconds`. */
 export async function waitOnLoop(waitables: readonly Waitable[], milliseconds: number): Promise<boolean> {

@@ -49,6 +49,17 @@ describe('a component', () => {
     }
   });
 
+  it('lets go of its resources with the guest: what is left of them says so', async () => {
+    const guest = await load();
+    const Counter = counters(guest);
+    const counter = new Counter(1) as Counter & { next(): Promise<number> };
+    expect(counter).toBeInstanceOf(Counter);
+    guest.dispose();
+    await expect(counter.next()).rejects.toMatchObject({ code: 'DISPOSED' });
+    expect(() => new Counter(1)).toThrow(expect.objectContaining({ code: 'DISPOSED' }));
+    expect(() => (Counter as unknown as () => unknown)()).toThrow(TypeError);
+  });
+
   it("rejects with the payload of a result's error and goes on", async () => {
     const guest = await load();
     const failure = await guest.call('demo:kitchen/api#fail', 'x').catch((error: unknown) => error);

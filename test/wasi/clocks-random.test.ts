@@ -72,6 +72,12 @@ describe('clocks', () => {
     const guest = new Preview1Guest(host);
     expect([0, 1025, -1].map((count) => guest.call('poll_oneoff', 0, 0, count, 0))).toEqual([28, 28, 28]);
     expect(guest.call('poll_oneoff', 0, 2 ** 18 - 8, 1, 0)).toBe(21);
+    expect(pollClocks(guest, Array(1024).fill({ clock: MONOTONIC, time: 0n })).ready).toHaveLength(1024);
+  });
+
+  test('poll_oneoff says that a clock does not exist, for absolute and for relative times', () => {
+    const guest = new Preview1Guest(makeHost().host);
+    for (const absolute of [true, false]) expect(pollClocks(guest, [{ clock: 77, time: 0n, absolute }]).event(0).errno).toBe(28);
   });
 
   test('poll_oneoff reports descriptors with their bytes, and unknown ones with their error', () => {

@@ -413,3 +413,20 @@ describe('descriptors of preview 1', () => {
     expect(guest.call('fd_prestat_get', 3, 0)).toBe(8);
   });
 });
+
+describe('what fails to close', () => {
+  test('keeps nothing else open, at the end and when a grant is taken back', () => {
+    const context = new WasiContext(Cap.NETWORK, limits.default, new RecordingControl());
+    const closed: string[] = [];
+    const closing = (name: string) => () => {
+      closed.push(name);
+      if (name.startsWith('bad')) throw new Error('EIO');
+    };
+    for (const name of ['bad one', 'one']) context.onRevoke(Cap.NETWORK, closing(name));
+    for (const name of ['bad two', 'two']) context.hold({ close: closing(name) });
+    context.revoke(Cap.NETWORK);
+    expect(closed).toEqual(['bad one', 'one']);
+    context.closeAll();
+    expect(closed).toEqual(['bad one', 'one', 'bad two', 'two']);
+  });
+});

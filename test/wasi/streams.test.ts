@@ -4,6 +4,8 @@ import { Cap } from '../../src/capabilities.ts';
 import { GloveportError } from '../../src/errors.ts';
 import { limits } from '../../src/limits.ts';
 import { WasiContext } from '../../src/wasi/context.ts';
+import { fail } from '../../src/wasi/filesystem/errors.ts';
+import { OutputStream } from '../../src/wasi/component/io.ts';
 import { OUTPUT_BUFFER_BYTES, type OutputConsumer } from '../../src/wasi/output-buffer.ts';
 import type { InputFeed } from '../../src/wasi/standard-input.ts';
 import { Signal } from '../../src/wasi/waiting.ts';
@@ -387,3 +389,25 @@ function pollRead(guest: Preview1Guest): { count: number; available: bigint; han
     hangup: view.getUint16(output + 24, true) === 1,
   };
 }
+
+test('what fails while it is flushed fails the flush that waits for it, and a write that waits to be flushed', async () => {
+  for (const act of [(stream: OutputStream) => stream.blockingFlush(), (stream: OutputStream) => stream.blockingWriteAndFlush(Buffer.from('text'))]) {
+    const control = new SuspendingControl();
+    let state: 'idle' | 'flushing' | 'failed' = 'idle';
+    const ready = new Signal(() => state !== 'flushing');
+    const permit = (): number => {
+      if (state === 'failed') fail('io');
+      return state === 'idle' ? 100 : 0;
+    };
+    const flush = (): void => {
+      state = 'flushing';
+      setTimeout(() => {
+        state = 'failed';
+        ready.notify();
+      });
+    };
+    const stream = new OutputStream(new WasiContext(Cap.CONSOLE, limits.default, control), { ready, permit, write: () => undefined, flush });
+    await expect(control.call(() => act(stream))).rejects.toMatchObject({ tag: 'last-operation-failed' });
+    expect(control.suspensions).toBe(1);
+  }
+});
