@@ -11,7 +11,7 @@ import { FuelProfile, type Profile } from './profile.ts';
 import type { MeterDescriptor } from './rewrite.ts';
 import { instantiateStringBuiltins, isStringBuiltin, type StringBuiltins } from './string-builtins.ts';
 import { stackHere, stackOf, StopPlaces } from './stop-place.ts';
-import { CAN_SUSPEND, hasRoomForCall, isRepeatable, Suspender, type Wait } from './suspension.ts';
+import { CAN_SUSPEND, hasRoomForCall, type RepeatableImport, RepeatableImports, Suspender, type Wait } from './suspension.ts';
 import { connectSlots, trap } from './trap.ts';
 
 /** The limits that a meter keeps by itself. */
@@ -253,7 +253,7 @@ export class Meter {
   #link(module: EngineModule, { functionImports }: MeterDescriptor, imports: CoreImports): WebAssembly.Imports {
     let functions = 0;
     const linked: Record<string, Record<string, WebAssembly.ImportValue>> = Object.create(null);
-    const repeatable = new Map<string, Repeatable | undefined>();
+    const repeatable = new RepeatableImports();
     for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
       const signature = kind === 'function' ? functionImports[functions++] : undefined;
       const provided = Object.hasOwn(imports, from) ? imports[from] : undefined;
@@ -270,7 +270,7 @@ export class Meter {
       if (signature !== undefined && this.#isHostFunction(value)) {
         const host = this.#guardAs(value, signature, from, name);
         linked[from][name] = host;
-        if (this.#suspender !== undefined) addRepeatable(repeatable, from, { members: linked[from], name, signature, host });
+        if (this.#suspender !== undefined) repeatable.add(from, { members: linked[from], name, signature, host });
       } else {
         linked[from][name] = value as WebAssembly.ImportValue;
       }
@@ -278,11 +278,11 @@ export class Meter {
       if (kind === 'memory') this.#memories.add(value as WebAssembly.Memory);
       if (kind === 'table') this.#tables.add(value as WebAssembly.Table);
     }
-    this.#makeRepeating([...repeatable.values()].filter((one) => one !== undefined));
+    this.#makeRepeating(repeatable.all());
     return linked;
   }
 
-  #makeRepeating(repeatable: readonly Repeatable[]): void {
+  #makeRepeating(repeatable: readonly RepeatableImport[]): void {
     if (this.#suspender === undefined || repeatable.length === 0) return;
     const repeating = this.#suspender.repeat(repeatable);
     for (const [index, { members, name }] of repeatable.entries()) {
@@ -624,27 +624,6 @@ export class Meter {
     for (const table of this.#tables) elements += Number(table.length);
     return elements;
   }
-}
-
-/** A guarded host function where it is linked. */
-interface Repeatable {
-  readonly members: Record<string, WebAssembly.ImportValue>;
-  readonly name: string;
-  readonly signature: HostSignature;
-  readonly host: HostFunction;
-}
-
-// A module may import one function many times. If it does so with several types, only a function of JavaScript can have them all.
-function addRepeatable(repeatable: Map<string, Repeatable | undefined>, from: string, added: Repeatable): void {
-  if (!isRepeatable(added.signature)) return;
-  const key = JSON.stringify([from, added.name]);
-  const other = repeatable.get(key);
-  const isOther = repeatable.has(key) && (other === undefined || typeText(other.signature) !== typeText(added.signature));
-  repeatable.set(key, isOther ? undefined : added);
-}
-
-function typeText({ params, results }: HostSignature): string {
-  return `${params.join()}>${results.join()}`;
 }
 
 function isOfKind(kind: string, value: unknown): boolean {

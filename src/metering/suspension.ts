@@ -119,6 +119,36 @@ export class Suspender {
   }
 }
 
+/** A host function where it is linked. */
+export interface RepeatableImport {
+  readonly members: Record<string, WebAssembly.ImportValue>;
+  readonly name: string;
+  readonly signature: FunctionType;
+  readonly host: Callable;
+}
+
+/** The imports of one module that can be repeated, each once. */
+export class RepeatableImports {
+  readonly #byName = new Map<string, RepeatableImport | undefined>();
+
+  /** A module may import one function many times. If it does so with several types, only a function of JavaScript can have them all. */
+  add(from: string, added: RepeatableImport): void {
+    if (!isRepeatable(added.signature)) return;
+    const key = JSON.stringify([from, added.name]);
+    const other = this.#byName.get(key);
+    const isOther = this.#byName.has(key) && (other === undefined || typeText(other.signature) !== typeText(added.signature));
+    this.#byName.set(key, isOther ? undefined : added);
+  }
+
+  all(): RepeatableImport[] {
+    return [...this.#byName.values()].filter((one) => one !== undefined);
+  }
+}
+
+function typeText({ params, results }: FunctionType): string {
+  return `${params.join()}>${results.join()}`;
+}
+
 /** Parameters and results of one function together; the canonical ABI and preview 1 have fewer. */
 const MAX_VALUES = 32;
 
@@ -141,7 +171,7 @@ const MAX_MODULES = 256;
 const MAX_KEY_LENGTH = 16_384;
 
 function repeatingModule(signatures: readonly FunctionType[]): EngineModule {
-  const key = signatures.map(({ params, results }) => `${params.join()}>${results.join()}`).join(';');
+  const key = signatures.map(typeText).join(';');
   let module = modules.get(key);
   if (module === undefined) {
     module = new WebAssembly.Module(assemble(signatures));

@@ -97,6 +97,7 @@ describe('on disk', () => {
     const file = await readFile(await entry());
     const answers = await Promise.all([1, 2, 3].map(() => inAnotherProcess(bytes, directory)));
     expect(answers).toEqual([first, first, first]);
+    expect(await readdir(directory)).toHaveLength(1);
     expect(await readFile(await entry())).toEqual(file);
   });
 
