@@ -6,6 +6,7 @@ import { ComponentError } from '../../src/errors.ts';
 import { limits } from '../../src/limits.ts';
 import { ResponseOutparam } from '../../src/wasi/component/http-inbound.ts';
 import { CLOSED, OutputStream, IoError } from '../../src/wasi/component/io.ts';
+import { failureOf } from '../../src/wasi/sockets/errors.ts';
 import { WasiContext } from '../../src/wasi/context.ts';
 import { MAX_FIELDS, MAX_FIELDS_BYTES } from '../../src/wasi/http/fields.ts';
 import { CONTENT_AHEAD_BYTES, IncomingContent } from '../../src/wasi/http/incoming-content.ts';
@@ -299,6 +300,7 @@ test('http-error-code knows the errors of HTTP and no others', () => {
   const context = contextOf();
   expect(guest.types.httpErrorCode(new IoError(context, { tag: 'connection-refused' }))).toEqual({ tag: 'connection-refused' });
   expect(guest.types.httpErrorCode(new IoError(context, 'no-entry'))).toBeUndefined();
+  expect(guest.types.httpErrorCode(new IoError(context, failureOf('connection-reset')))).toBeUndefined();
 });
 
 describe('a request that is served', () => {

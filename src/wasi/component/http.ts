@@ -7,6 +7,7 @@ import { FutureTrailers, IncomingBody, OutgoingBody } from './http-bodies.ts';
 import { Fields } from './http-fields.ts';
 import { IncomingRequest, OutgoingResponse, ResponseOutparam } from './http-inbound.ts';
 import { FutureIncomingResponse, IncomingResponse, OutgoingRequest, RequestOptions } from './http-outbound.ts';
+import { codeOfFailure } from '../sockets/errors.ts';
 import { IoError } from './io.ts';
 import { constructible, interfaceOf } from './resource.ts';
 
@@ -60,5 +61,6 @@ export function incomingCall(context: WasiContext, served: ServedRequest, respon
 
 function httpErrorCode(error: IoError): HttpErrorCode | undefined {
   const failure = IoError.failureOf(error);
-  return isHttpError(failure) ? failure : undefined;
+  // A socket's failure is a tagged object, too.
+  return isHttpError(failure) && codeOfFailure(failure) === undefined ? failure : undefined;
 }

@@ -60,7 +60,7 @@ export function failHttp(code: HttpErrorCode): never {
   throw code;
 }
 
-/** Whether `error` is a thrown {@link HttpErrorCode}. Nothing else that is thrown here is a plain object. */
+/** Whether `error` is a thrown {@link HttpErrorCode}. Nothing else that an HTTP operation throws is a plain object. */
 export function isHttpError(error: unknown): error is HttpErrorCode {
   return typeof error === 'object' && error !== null && !(error instanceof Error) && Object.hasOwn(error, 'tag');
 }
