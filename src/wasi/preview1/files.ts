@@ -207,7 +207,9 @@ function fillUpTo(file: OpenFile, size: bigint): void {
   try {
     for (let at = end; at < size; ) {
       const left = size - at;
-      at += BigInt(file.write(left < ZEROS.length ? ZEROS.subarray(0, Number(left)) : ZEROS, at));
+      const count = file.write(left < ZEROS.length ? ZEROS.subarray(0, Number(left)) : ZEROS, at);
+      if (count === 0) fail('io');
+      at += BigInt(count);
     }
   } catch (error) {
     if (typeof error === 'string') file.setSize(end);
